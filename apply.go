@@ -1,0 +1,92 @@
+package chronos
+
+import (
+	"errors"
+	"time"
+
+	"github.com/chronos-go/chronos/dispatch"
+	"github.com/chronos-go/chronos/raftfsm"
+	"github.com/chronos-go/chronos/store"
+)
+
+// Causes that a handler sees (context.Cause) when its attempt is ended.
+var (
+	// ErrCanceled: somebody, or the overlap policy, asked for the end.
+	ErrCanceled = errors.New("chronos: execution was canceled")
+	// ErrRevoked: the ledger says the attempt is over; its result will be refused.
+	ErrRevoked = errors.New("chronos: attempt was revoked")
+	// ErrStopping: the node stops. An error returned now does not count.
+	ErrStopping = dispatch.ErrDraining
+)
+
+// applied takes in what a committed batch means to this node. It runs in the
+// state machine's goroutine, between one batch and the next, so it only hands
+// on: to the dispatcher, the planner and whoever listens.
+func (s *Scheduler) applied(eff *raftfsm.Effects) {
+	s.assign(eff.Assigned)
+	for _, h := range eff.Recalled {
+		if s.holds(h) {
+			s.recall(h)
+		}
+	}
+	for _, h := range eff.Canceled {
+		if s.holds(h) {
+			s.dispatcher.Cancel(store.JoinID(h.Job, h.Exec), h.Token, ErrCanceled)
+		}
+	}
+	for _, h := range eff.Revoked {
+		if s.holds(h) {
+			s.dispatcher.Revoke(store.JoinID(h.Job, h.Exec), h.Token, ErrRevoked)
+			s.reporter.forget(store.JoinID(h.Job, h.Exec), h.Token)
+		}
+	}
+	s.planner.Observe(eff)
+	s.hub.publish(eff)
+}
+
+func (s *Scheduler) holds(h raftfsm.Holding) bool {
+	return h.Node == s.options.Node && h.Incarnation == s.incarnation
+}
+
+func (s *Scheduler) assign(list []raftfsm.Assignment) {
+	var mine []*dispatch.Attempt
+	for _, a := range list {
+		x := a.Execution
+		if x.Node != s.options.Node || x.Incarnation != s.incarnation {
+			continue
+		}
+		attempt := attemptFrom(a)
+		s.reporter.claim(attempt, x, a.Record.Definition.Retry)
+		mine = append(mine, attempt)
+	}
+	if len(mine) > 0 {
+		s.dispatcher.Assign(mine)
+	}
+}
+
+func attemptFrom(a raftfsm.Assignment) *dispatch.Attempt {
+	x, def := a.Execution, a.Record.Definition
+	out := &dispatch.Attempt{
+		ID: store.JoinID(a.Job, a.Exec), Job: a.Job, Labels: labelsFrom(def.Labels),
+		Generation: x.Generation, Version: x.Version, Number: int(x.Attempts), Token: x.Token,
+		Due: instant(x.Due), StartAt: instant(x.ReadyAt), Origin: string(originNames[x.Origin]),
+		Payload: a.Payload, Handler: def.Handler, Timeout: time.Duration(def.Timeout),
+	}
+	if def.Webhook != nil {
+		out.Webhook = dispatchWebhook(def.Webhook)
+	}
+	return out
+}
+
+// recall gives back an attempt whose job was edited, or says that it has
+// started and goes on.
+func (s *Scheduler) recall(h raftfsm.Holding) {
+	id := store.JoinID(h.Job, h.Exec)
+	back := &raftfsm.HandBack{Job: h.Job, Execution: h.Exec, Token: h.Token}
+	if s.dispatcher.Recall(id, h.Token) {
+		s.reporter.forget(id, h.Token)
+	} else {
+		back.Started, back.Reason = true, raftfsm.RecallKept
+	}
+	s.reporter.add(&raftfsm.Command{Body: &raftfsm.Command_HandBack{HandBack: back}})
+}

@@ -1,0 +1,353 @@
+package chronos
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/chronos-go/chronos/dispatch"
+	"github.com/chronos-go/chronos/internal/planner"
+	"github.com/chronos-go/chronos/raftfsm"
+	"github.com/chronos-go/chronos/store"
+)
+
+// Options configure a Scheduler. The zero value of every field but Dir is a
+// documented default. They cannot be changed after New.
+type Options struct {
+	// Dir is the directory that holds everything. It is created if missing, and
+	// belongs to one process at a time. Required unless InMemory is set.
+	Dir string
+	// InMemory keeps everything in memory: all jobs are lost at the end. For tests.
+	InMemory bool
+	// Node names this process in the history. Default "local".
+	Node string
+	// Concurrency is how many attempts run at once on this node. What is due
+	// beyond it waits by priority and age. Default 10,000.
+	Concurrency int
+	// DrainTimeout is how long Run lets attempts finish after its context has
+	// ended, before their contexts end too. Default 10 s.
+	DrainTimeout time.Duration
+	// StuckAfter is how long a handler may ignore its ended context before it is
+	// reported as stuck and its place is given up. Default 30 s.
+	StuckAfter time.Duration
+	// Retention bounds the ledger of jobs that do not say otherwise. Default 30
+	// days and 1,000 rows a job; negative fields set no limit.
+	Retention Retention
+	// MaxOutput is how many bytes of an attempt's output are kept. Default 64
+	// KiB, at most 256 KiB.
+	MaxOutput int
+	// Client sends webhooks. Default: a client of its own, without redirects,
+	// proxy or access to link-local and cloud metadata addresses. A client given
+	// here has to guard addresses itself.
+	Client *http.Client
+	// BlockPrivate lets the default client refuse private and loopback
+	// addresses, too: set it where others than the host's own people write jobs.
+	BlockPrivate bool
+	// Logger gets what goes wrong (and, at debug level, more). Default
+	// slog.Default().
+	Logger *slog.Logger
+}
+
+const (
+	defaultConcurrency = 10_000
+	defaultDrain       = 10 * time.Second
+	defaultStuck       = 30 * time.Second
+	defaultMaxOutput   = 64 << 10
+	mostOutput         = 256 << 10
+	defaultKeepAge     = 30 * 24 * time.Hour
+	defaultKeepCount   = 1_000
+
+	// lookAhead is how long before an instant its fire is committed, so that at
+	// the instant only a timer stands between tick and handler.
+	lookAhead = time.Second
+)
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Dir == "" && !o.InMemory {
+		return o, invalid("Options.Dir", "is required; set InMemory to lose all jobs at the end")
+	}
+	if o.Dir != "" && o.InMemory {
+		return o, invalid("Options.InMemory", "and Dir exclude each other; set one")
+	}
+	if o.Node == "" {
+		o.Node = "local"
+	}
+	if err := checkID("Options.Node", o.Node); err != nil {
+		return o, err
+	}
+	for _, n := range []struct {
+		field string
+		v     int64
+	}{
+		{"Options.Concurrency", int64(o.Concurrency)}, {"Options.DrainTimeout", int64(o.DrainTimeout)},
+		{"Options.StuckAfter", int64(o.StuckAfter)}, {"Options.MaxOutput", int64(o.MaxOutput)},
+	} {
+		if n.v < 0 {
+			return o, invalid(n.field, "is negative")
+		}
+	}
+	if o.MaxOutput > mostOutput {
+		return o, invalid("Options.MaxOutput", "%d is above %d", o.MaxOutput, mostOutput)
+	}
+	o.Concurrency = orDefault(o.Concurrency, defaultConcurrency)
+	o.DrainTimeout = orDefault(o.DrainTimeout, defaultDrain)
+	o.StuckAfter = orDefault(o.StuckAfter, defaultStuck)
+	o.MaxOutput = orDefault(o.MaxOutput, defaultMaxOutput)
+	o.Retention.Age = orDefault(o.Retention.Age, defaultKeepAge)
+	o.Retention.Count = orDefault(o.Retention.Count, defaultKeepCount)
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o, nil
+}
+
+// Scheduler is an open directory of jobs. Its methods may be called from any
+// goroutine.
+type Scheduler struct {
+	options     Options
+	log         *slog.Logger
+	incarnation uint64 // of this opening: what others held is over
+
+	node       *raftfsm.Node
+	dispatcher *dispatch.Dispatcher
+	planner    *planner.Planner
+	reporter   *reporter
+	hub        *hub
+
+	mu       sync.Mutex
+	runEnd   context.CancelFunc // not nil while Run runs
+	runDone  chan struct{}
+	capacity int64 // as last announced
+	done     atomic.Bool
+	closeErr error
+	closing  sync.Once
+}
+
+// New opens a directory, or makes it. It recovers what a crash left behind: a
+// write that was acknowledged is there, and attempts that were running are
+// found and resolved as their jobs' Delivery says. Nothing fires before Run,
+// because jobs on disk must not run before the host has registered its
+// handlers; every other method may be used at once.
+func New(options Options) (*Scheduler, error) {
+	options, err := options.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	s := &Scheduler{options: options, log: options.Logger, incarnation: newIncarnation(), hub: newHub()}
+	s.reporter = newReporter(s)
+	s.dispatcher = dispatch.New(dispatch.Config{
+		Grace: options.StuckAfter, MaxOutput: options.MaxOutput, Client: options.Client,
+		BlockPrivate: options.BlockPrivate, Logger: options.Logger, Report: s.reporter.report,
+	})
+	s.planner = planner.New(planner.Config{
+		View: func(fn func(*store.Reader) error) error { return s.node.Store().View(fn) },
+		Propose: func(ctx context.Context, c []*raftfsm.Command) ([]*raftfsm.Result, error) {
+			return s.node.Propose(ctx, c)
+		},
+		LookAhead: lookAhead, Logger: options.Logger,
+		Retention: planner.Retention{Age: max(options.Retention.Age, 0), Count: uint64(max(options.Retention.Count, 0))},
+	})
+	s.node, err = raftfsm.OpenNode(raftfsm.Config{
+		ID: options.Node, Dir: options.Dir, InMemory: options.InMemory, Logger: options.Logger, OnApply: s.applied,
+	})
+	if err != nil {
+		s.dispatcher.Close()
+		return nil, translate(err)
+	}
+	s.reporter.start()
+	if err := s.takeOver(); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func newIncarnation() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return binary.BigEndian.Uint64(b[:])>>1 | 1
+}
+
+// takeOver declares this opening of the node, which takes nothing yet, and
+// resolves what earlier ones left behind.
+func (s *Scheduler) takeOver() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := s.setCapacity(ctx, 0); err != nil {
+		return err
+	}
+	for after := ""; ; {
+		body := &raftfsm.Resolve{Node: s.options.Node, Incarnation: s.incarnation, After: after}
+		res, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Resolve{Resolve: body}})
+		if err != nil {
+			return err
+		}
+		if res.Count > 0 {
+			s.log.Info("chronos: attempts of an earlier process were found and resolved", "count", res.Count)
+		}
+		if after = res.Cursor; after == "" {
+			return nil
+		}
+	}
+}
+
+// setCapacity tells the log how many attempts this node takes, and what
+// handlers it has.
+func (s *Scheduler) setCapacity(ctx context.Context, n int64) error {
+	s.mu.Lock()
+	s.capacity = n
+	body := &raftfsm.Open{Node: s.options.Node, Incarnation: s.incarnation, Capacity: n, Handlers: s.dispatcher.Handlers()}
+	s.mu.Unlock()
+	_, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Open{Open: body}})
+	return err
+}
+
+// announce repeats setCapacity after a handler was added while Run runs.
+func (s *Scheduler) announce() error {
+	s.mu.Lock()
+	n := s.capacity
+	s.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return s.setCapacity(ctx, n)
+}
+
+// propose commits one command and gives its result, stamped with the clock.
+func (s *Scheduler) propose(ctx context.Context, c *raftfsm.Command) (*raftfsm.Result, error) {
+	if c.Now == 0 {
+		c.Now = time.Now().UnixNano()
+	}
+	results, err := s.node.Propose(ctx, []*raftfsm.Command{c})
+	if err != nil {
+		return nil, translate(err)
+	}
+	return results[0], nil
+}
+
+// Run fires jobs until ctx ends. Then it takes nothing new, lets what runs
+// finish for Options.DrainTimeout, ends the contexts of the rest, and hands
+// back what did not finish, without burning an attempt. It returns nil if all
+// of that went well, an error that names the handlers that did not return, or
+// the error that stopped the scheduler. It may be called again afterwards, but
+// not twice at once.
+func (s *Scheduler) Run(ctx context.Context) error {
+	runCtx, err := s.beginRun(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.endRun()
+	s.dispatcher.Resume()
+	if err := s.setCapacity(runCtx, int64(s.options.Concurrency)); err != nil {
+		if ctx.Err() != nil {
+			return s.drain()
+		}
+		return err
+	}
+	var planning sync.WaitGroup
+	planning.Go(func() { s.planner.Run(runCtx) })
+	var stopped error
+	select {
+	case <-runCtx.Done():
+	case <-s.node.Stopped():
+		stopped = translate(s.node.Err())
+		s.endRunContext()
+	}
+	planning.Wait()
+	return errors.Join(stopped, s.drain())
+}
+
+func (s *Scheduler) beginRun(ctx context.Context) (context.Context, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done.Load() {
+		return nil, ErrClosed
+	}
+	if s.runEnd != nil {
+		return nil, fmt.Errorf("%w: Run runs already", ErrConflict)
+	}
+	runCtx, cancel := context.WithCancel(ctx)
+	s.runEnd, s.runDone = cancel, make(chan struct{})
+	return runCtx, nil
+}
+
+func (s *Scheduler) endRunContext() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runEnd()
+}
+
+func (s *Scheduler) endRun() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runEnd()
+	close(s.runDone)
+	s.runEnd = nil
+}
+
+// drain stops starting, waits for what runs, and commits how it ended.
+func (s *Scheduler) drain() error {
+	patience := s.options.DrainTimeout + s.options.StuckAfter
+	ctx, cancel := context.WithTimeout(context.Background(), patience+10*time.Second)
+	defer cancel()
+	err := s.setCapacity(ctx, 0)
+	if err != nil {
+		s.log.Warn("chronos: could not announce that this node stops", "error", err)
+	}
+	drainCtx, stop := context.WithTimeout(ctx, s.options.DrainTimeout)
+	defer stop()
+	drained := s.dispatcher.Drain(drainCtx)
+	if flushed := s.reporter.flush(ctx); flushed != nil {
+		s.log.Warn("chronos: results could not be committed; the next start resolves them", "error", flushed)
+	}
+	return drained
+}
+
+// Close ends Run, if it runs, with its drain, and closes the directory. Calls
+// after it answer ErrClosed. It may be called more than once.
+func (s *Scheduler) Close() error {
+	s.closing.Do(func() { s.closeErr = s.close() })
+	return s.closeErr
+}
+
+func (s *Scheduler) close() error {
+	s.mu.Lock()
+	s.done.Store(true)
+	end, done := s.runEnd, s.runDone
+	if end != nil {
+		end()
+	}
+	s.mu.Unlock()
+	if end != nil {
+		<-done
+	}
+	s.reporter.stop()
+	err := s.node.Close()
+	s.dispatcher.Close()
+	s.hub.close()
+	if err != nil {
+		return translate(err)
+	}
+	return nil
+}
+
+func (s *Scheduler) closed() bool { return s.done.Load() }
+
+// begin is the gate of every public call.
+func (s *Scheduler) begin(ctx context.Context) error {
+	if s.closed() {
+		return ErrClosed
+	}
+	return ctx.Err()
+}

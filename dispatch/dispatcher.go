@@ -1,0 +1,311 @@
+package dispatch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	defaultGrace     = 30 * time.Second
+	defaultMaxOutput = 64 << 10
+
+	// clockCheck is how often the wall clock is looked at while attempts wait.
+	clockCheck = time.Second
+)
+
+// Config is what a Dispatcher needs. The zero value works: it reports to nobody.
+type Config struct {
+	// Grace is how long a handler may ignore its context before it is reported
+	// as stuck and its slot is given up. Default 30 s.
+	Grace time.Duration
+
+	// MaxOutput is how many bytes of output are kept of one attempt. Default 64 KiB.
+	MaxOutput int
+
+	// Client sends webhooks instead of this package's own client. It keeps its
+	// transport, jar and timeout, and with them the duty to guard addresses;
+	// redirects are the webhook's business with either.
+	Client *http.Client
+
+	// BlockPrivate makes the own client refuse loopback, private and all other
+	// special-purpose addresses. Link-local addresses and cloud metadata services
+	// are refused always.
+	BlockPrivate bool
+
+	// Logger gets what no Result can say. Default: none.
+	Logger *slog.Logger
+
+	// Report takes the result of every attempt, once. It is called from the
+	// attempt's goroutine and may block; until it returns the attempt is
+	// remembered and Drain waits for it.
+	Report func(Result)
+}
+
+// Dispatcher runs the attempts of one node. Its methods may be called from any
+// goroutine.
+type Dispatcher struct {
+	cfg    Config
+	log    *slog.Logger
+	client *http.Client
+	own    *http.Transport // of our own client, to be closed; nil for the host's
+
+	wake      chan struct{} // something new is on the heap
+	quit      chan struct{} // closed by Close
+	done      chan struct{} // closed when the timer goroutine has ended
+	closeOnce sync.Once
+	running   atomic.Int64
+
+	mu       sync.Mutex
+	handlers map[string]Handler
+	live     map[key]*Attempt // assigned and not yet reported
+	waiting  attemptHeap
+	stuck    map[*Attempt]struct{}
+	ended    recent
+	seq      uint64
+	refusal  error           // not nil: nothing is started, and this is why
+	idle     []chan struct{} // closed when live becomes empty
+}
+
+// New returns a Dispatcher that starts attempts as soon as they are assigned and
+// due. It owns a goroutine until Close.
+func New(cfg Config) *Dispatcher {
+	if cfg.Grace <= 0 {
+		cfg.Grace = defaultGrace
+	}
+	if cfg.MaxOutput <= 0 {
+		cfg.MaxOutput = defaultMaxOutput
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Report == nil {
+		cfg.Report = func(Result) {}
+	}
+	d := &Dispatcher{
+		cfg:      cfg,
+		log:      cfg.Logger,
+		client:   cfg.Client,
+		wake:     make(chan struct{}, 1),
+		quit:     make(chan struct{}),
+		done:     make(chan struct{}),
+		handlers: make(map[string]Handler),
+		live:     make(map[key]*Attempt),
+		stuck:    make(map[*Attempt]struct{}),
+	}
+	if d.client == nil {
+		d.own = newTransport(cfg.BlockPrivate)
+		d.client = &http.Client{Transport: d.own}
+	}
+	go d.keepTime()
+	return d
+}
+
+// Handle registers a handler. It may be called while attempts run; an attempt
+// whose handler is missing when it comes due is handed back.
+func (d *Dispatcher) Handle(name string, h Handler) error {
+	if name == "" {
+		return errors.New("dispatch: a handler needs a name")
+	}
+	if h == nil {
+		return fmt.Errorf("dispatch: handler %q is nil", name)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, ok := d.handlers[name]; ok {
+		return fmt.Errorf("dispatch: handler %q is already registered", name)
+	}
+	d.handlers[name] = h
+	return nil
+}
+
+// Handlers returns the names of the registered handlers, sorted.
+func (d *Dispatcher) Handlers() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Sorted(maps.Keys(d.handlers))
+}
+
+// Running returns how many attempts are being run, stuck ones not counted.
+func (d *Dispatcher) Running() int {
+	return int(d.running.Load())
+}
+
+// Pending returns how many attempts wait for their instant.
+func (d *Dispatcher) Pending() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.waiting)
+}
+
+// Stuck returns how many handlers were given up and have not returned yet.
+func (d *Dispatcher) Stuck() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.stuck)
+}
+
+// Assign takes attempts over, to start each at its StartAt. An attempt that is
+// already known by ID and Token is ignored. While the dispatcher drains and when
+// it is closed, attempts are handed back.
+func (d *Dispatcher) Assign(attempts []*Attempt) {
+	var refused []*Attempt
+	now := time.Now()
+	d.mu.Lock()
+	reason := d.refusal
+	for _, a := range attempts {
+		if a == nil || d.live[a.key()] != nil || d.ended.has(a.key()) {
+			continue
+		}
+		d.live[a.key()] = a
+		if reason != nil {
+			a.setState(ending)
+			refused = append(refused, a)
+			continue
+		}
+		a.prepare(now, d.cfg.MaxOutput)
+		d.seq++
+		a.seq = d.seq
+		d.waiting.add(a)
+	}
+	d.mu.Unlock()
+	d.handBack(refused, reason)
+	select {
+	case d.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Recall takes an attempt back that has not started. It answers true when the
+// attempt is gone and nothing will be reported, false when it runs, has ended or
+// is not known.
+func (d *Dispatcher) Recall(id string, token uint64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.live[key{id, token}]
+	if a == nil {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.state != waiting {
+		return false
+	}
+	a.state = ending
+	d.waiting.remove(a)
+	d.dropLocked(a)
+	return true
+}
+
+// Cancel ends an attempt: one that has not started is reported as Canceled
+// without its handler being called, one that runs gets its context cancelled with
+// the cause. It answers false when there is no such attempt, or it has ended.
+func (d *Dispatcher) Cancel(id string, token uint64, cause error) bool {
+	if cause == nil {
+		cause = context.Canceled
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.live[key{id, token}]
+	if a == nil {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch a.state {
+	case waiting:
+		d.waiting.remove(a)
+		a.state = ending
+		go d.decline(a, Canceled, cause)
+	case starting, running:
+		a.stop = stopCancel
+		d.stopLocked(a, cause)
+	default:
+		return false
+	}
+	return true
+}
+
+// Revoke ends an attempt whose token was taken away: its context is cancelled
+// with the cause, and its result is not reported.
+func (d *Dispatcher) Revoke(id string, token uint64, cause error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.live[key{id, token}]
+	if a == nil {
+		return
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch a.state {
+	case waiting:
+		a.state = ending
+		d.waiting.remove(a)
+		d.dropLocked(a)
+		d.ended.add(a.key())
+	case starting, running:
+		a.revoked = true
+		d.stopLocked(a, cause)
+	}
+}
+
+// dropLocked forgets an attempt.
+func (d *Dispatcher) dropLocked(a *Attempt) {
+	delete(d.live, a.key())
+	if len(d.live) > 0 {
+		return
+	}
+	for _, c := range d.idle {
+		close(c)
+	}
+	d.idle = nil
+}
+
+// keepTime starts attempts when they come due. It is the only one to take them
+// off the heap in order to start them.
+func (d *Dispatcher) keepTime() {
+	defer close(d.done)
+	timer := time.NewTimer(clockCheck)
+	defer timer.Stop()
+	for {
+		batch, next, more := d.takeDue()
+		for _, a := range batch {
+			go d.run(a)
+		}
+		var fired <-chan time.Time
+		if more {
+			timer.Reset(min(time.Until(next), clockCheck))
+			fired = timer.C
+		}
+		select {
+		case <-fired:
+		case <-d.wake:
+		case <-d.quit:
+			return
+		}
+	}
+}
+
+// takeDue takes the attempts whose instant has come off the heap, in one round
+// under the lock, and says when the next one comes due, if any waits.
+func (d *Dispatcher) takeDue() (batch []*Attempt, next time.Time, more bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	batch = d.waiting.due(time.Now())
+	for _, a := range batch {
+		a.call = d.handlers[a.Handler]
+		a.setState(starting)
+	}
+	d.running.Add(int64(len(batch)))
+	if len(d.waiting) == 0 {
+		return batch, time.Time{}, false
+	}
+	return batch, d.waiting[0].at, true
+}

@@ -1,0 +1,186 @@
+package chronos
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/chronos-go/chronos/raftfsm"
+	"github.com/chronos-go/chronos/store"
+)
+
+// EventKind says what an Event reports.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventJobPut             EventKind = "job.put"
+	EventJobDeleted         EventKind = "job.deleted"
+	EventJobPaused          EventKind = "job.paused"
+	EventJobResumed         EventKind = "job.resumed"
+	EventExecutionCreated   EventKind = "execution.created"
+	EventExecutionAssigned  EventKind = "execution.assigned"
+	EventExecutionRetrying  EventKind = "execution.retrying"
+	EventExecutionEnded     EventKind = "execution.ended"
+	EventExecutionWithdrawn EventKind = "execution.withdrawn" // the job was edited before it started
+)
+
+var eventNames = map[raftfsm.ChangeKind]EventKind{
+	raftfsm.JobPut: EventJobPut, raftfsm.JobDeleted: EventJobDeleted,
+	raftfsm.JobPaused: EventJobPaused, raftfsm.JobResumed: EventJobResumed,
+	raftfsm.ExecutionCreated: EventExecutionCreated, raftfsm.ExecutionAssigned: EventExecutionAssigned,
+	raftfsm.ExecutionRetrying: EventExecutionRetrying, raftfsm.ExecutionEnded: EventExecutionEnded,
+	raftfsm.ExecutionWithdrawn: EventExecutionWithdrawn,
+}
+
+// Event is one committed change, in the order of commitment.
+type Event struct {
+	Kind      EventKind
+	At        time.Time
+	Job       string
+	Version   uint64     // of the job, for job events
+	Execution *Execution // for execution events; without Output
+	// Dropped counts the events before this one that this reader was too slow
+	// to get.
+	Dropped int
+}
+
+// eventBuffer is how many events wait for a reader before some are dropped.
+const eventBuffer = 1_024
+
+// hub hands committed changes to those who listen. It never waits for one.
+type hub struct {
+	mu      sync.Mutex
+	closed  bool
+	subs    map[*subscriber]bool
+	waiters map[string][]chan struct{} // by execution ID
+}
+
+type subscriber struct {
+	ch      chan Event
+	dropped int
+}
+
+func newHub() *hub {
+	return &hub{subs: map[*subscriber]bool{}, waiters: map[string][]chan struct{}{}}
+}
+
+// Events reports committed changes from now on, until ctx ends or the scheduler
+// is closed; then the channel is closed. A slow reader holds nothing up: beyond
+// 1,024 waiting events the newest are dropped, and counted in Event.Dropped.
+func (s *Scheduler) Events(ctx context.Context) <-chan Event {
+	sub := &subscriber{ch: make(chan Event, eventBuffer)}
+	if !s.hub.add(sub) || ctx.Err() != nil {
+		s.hub.remove(sub)
+		return sub.ch
+	}
+	context.AfterFunc(ctx, func() { s.hub.remove(sub) })
+	return sub.ch
+}
+
+func (h *hub) add(sub *subscriber) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.subs[sub] = true
+	return !h.closed
+}
+
+func (h *hub) remove(sub *subscriber) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.subs[sub] {
+		delete(h.subs, sub)
+		close(sub.ch)
+	}
+}
+
+func (h *hub) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	for sub := range h.subs {
+		delete(h.subs, sub)
+		close(sub.ch)
+	}
+	for id := range h.waiters {
+		h.release(id)
+	}
+}
+
+func (h *hub) publish(eff *raftfsm.Effects) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if eff.Restored {
+		for id := range h.waiters {
+			h.release(id)
+		}
+	}
+	if len(h.subs) == 0 && len(h.waiters) == 0 {
+		return
+	}
+	for _, c := range eff.Changes {
+		if c.Kind == raftfsm.ExecutionEnded || c.Kind == raftfsm.ExecutionWithdrawn {
+			h.release(store.JoinID(c.Job, c.Exec))
+		}
+		if len(h.subs) > 0 {
+			h.send(eventFrom(c))
+		}
+	}
+}
+
+func eventFrom(c raftfsm.Change) Event {
+	ev := Event{Kind: eventNames[c.Kind], At: instant(c.At), Job: c.Job, Version: c.Version}
+	if c.Execution != nil {
+		x := executionFrom(c.Job, c.Exec, c.Execution, instant(c.At))
+		x.Output = nil
+		ev.Execution = &x
+	}
+	return ev
+}
+
+func (h *hub) send(ev Event) {
+	for sub := range h.subs {
+		ev.Dropped = sub.dropped
+		select {
+		case sub.ch <- ev:
+			sub.dropped = 0
+		default:
+			sub.dropped++
+		}
+	}
+}
+
+// wait gives a channel that is closed when the execution may have ended.
+func (h *hub) wait(id string) <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	ch := make(chan struct{})
+	if h.closed {
+		close(ch)
+		return ch
+	}
+	h.waiters[id] = append(h.waiters[id], ch)
+	return ch
+}
+
+// leave forgets a channel from wait.
+func (h *hub) leave(id string, ch <-chan struct{}) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i, w := range h.waiters[id] {
+		if w == ch {
+			h.waiters[id] = append(h.waiters[id][:i:i], h.waiters[id][i+1:]...)
+			break
+		}
+	}
+	if len(h.waiters[id]) == 0 {
+		delete(h.waiters, id)
+	}
+}
+
+func (h *hub) release(id string) {
+	for _, ch := range h.waiters[id] {
+		close(ch)
+	}
+	delete(h.waiters, id)
+}

@@ -1,0 +1,191 @@
+package planner
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/chronos-go/chronos/internal/schedule"
+	"github.com/chronos-go/chronos/raftfsm"
+	"github.com/chronos-go/chronos/store"
+)
+
+const (
+	// misfireAfter is the lateness from which an instant counts as missed.
+	misfireAfter = int64(time.Second)
+	// stepMax bounds how many missed instants of a job one Fire accounts for.
+	stepMax = 10_000
+)
+
+// tick makes the Fire for a job's next due instant, nil if there is nothing to
+// be done (the entry is outdated) or not yet (the entry is held).
+func (p *Planner) tick(r *store.Reader, e store.DueEntry, now int64) (*raftfsm.Fire, error) {
+	job, err := r.Job(e.Job)
+	if err != nil {
+		return nil, err
+	}
+	st, err := r.Schedule(e.Job)
+	if err != nil {
+		return nil, err
+	}
+	if job == nil || job.Deleted || st == nil || st.Paused || st.NextDue == 0 {
+		return nil, nil
+	}
+	due := st.NextDue
+	if due > now+int64(p.cfg.LookAhead) {
+		return nil, nil // a held job was edited: its new entry is in the index
+	}
+	def := job.Definition
+	if due > now && st.Active > 0 && def.Overlap != store.Overlap_OVERLAP_ALLOW_ALL {
+		p.agenda.hold(store.DueEntry{At: due, Kind: store.DueTick, Job: e.Job}, due)
+		return nil, nil
+	}
+	sched, err := p.schedules.get(def.Schedule)
+	if err != nil {
+		return nil, err
+	}
+	fire := &raftfsm.Fire{Job: e.Job, Generation: job.Generation, Version: job.Version, ExpectDue: due}
+	kind := sched.Spec().Kind
+	switch {
+	case kind == schedule.KindAfter:
+		fire.Runs = []*raftfsm.Run{{Due: due, StartAt: due}}
+	case now-due <= misfireAfter && !st.CatchingUp, kind == schedule.KindAt:
+		onTime(fire, e.Job, sched, due)
+	default:
+		catchUp(fire, sched, def, st, now)
+	}
+	return fire, nil
+}
+
+// onTime fires one instant, with its jitter.
+func onTime(fire *raftfsm.Fire, job string, sched *schedule.Schedule, due int64) {
+	at := time.Unix(0, due)
+	next, ok := sched.Next(at)
+	if ok {
+		fire.NextDue = next.UnixNano()
+	}
+	start := due + int64(sched.Offset(job, at, next))
+	fire.Runs = []*raftfsm.Run{{Due: due, StartAt: start}}
+}
+
+// missed collects what becomes of a run of missed instants: some run, the
+// others are accounted for as spans.
+type missed struct {
+	fire *raftfsm.Fire
+	open *raftfsm.Span
+}
+
+func (m *missed) run(due int64) {
+	m.close()
+	m.fire.Runs = append(m.fire.Runs, &raftfsm.Run{Due: due, StartAt: due})
+}
+
+func (m *missed) pass(due int64, why store.Reason) {
+	if m.open != nil && m.open.Reason != why {
+		m.close()
+	}
+	if m.open == nil {
+		m.open = &raftfsm.Span{From: due, Status: store.Status_STATUS_MISSED, Reason: why}
+	}
+	m.open.To = due
+	m.open.Count++
+}
+
+func (m *missed) close() {
+	if m.open != nil {
+		m.fire.Spans = append(m.fire.Spans, m.open)
+		m.open = nil
+	}
+}
+
+// catchUp applies the misfire policy to the instants from the next due one up
+// to now, as many as one step may take.
+func catchUp(fire *raftfsm.Fire, sched *schedule.Schedule, def *store.Definition, st *store.Schedule, now int64) {
+	m := &missed{fire: fire}
+	made := int64(st.CaughtUp)
+	due, more := st.NextDue, true
+	var next int64
+	for n := 0; ; n++ {
+		next, more = 0, false
+		if t, ok := sched.Next(time.Unix(0, due)); ok {
+			next = t.UnixNano()
+			more = next <= now
+		}
+		if verdict, run := misfire(def, due, now, made, !more); run {
+			m.run(due)
+			made++
+		} else {
+			m.pass(due, verdict)
+		}
+		if !more || n+1 == stepMax || len(fire.Runs) >= 500 {
+			break
+		}
+		due = next
+	}
+	m.close()
+	fire.NextDue = next
+	fire.CatchingUp = more
+}
+
+// misfire decides about one missed instant; made is how many of this catch-up
+// run already, last tells that no later one has passed.
+func misfire(def *store.Definition, due, now, made int64, last bool) (store.Reason, bool) {
+	if def.CatchUpWindow > 0 && now-due > def.CatchUpWindow {
+		return store.Reason_REASON_WINDOW, false
+	}
+	switch def.Misfire {
+	case store.Misfire_MISFIRE_SKIP:
+		return store.Reason_REASON_CATCH_UP, false
+	case store.Misfire_MISFIRE_EARLIEST:
+		return store.Reason_REASON_CATCH_UP, made == 0
+	case store.Misfire_MISFIRE_ALL:
+		return store.Reason_REASON_CATCH_UP_MAX, made < def.CatchUpMax
+	default:
+		return store.Reason_REASON_CATCH_UP, last
+	}
+}
+
+// Count says how many instants a schedule has from first up to and including
+// until, and which is the last; it stops counting at limit.
+func Count(sched *schedule.Schedule, first, until int64, limit uint64) (count uint64, last int64, more bool) {
+	for due := first; due <= until; {
+		if count == limit {
+			return count, last, true
+		}
+		count, last = count+1, due
+		t, ok := sched.Next(time.Unix(0, due))
+		if !ok {
+			break
+		}
+		due = t.UnixNano()
+	}
+	return count, last, false
+}
+
+// schedules remembers compiled schedules by their text: many jobs share one.
+type schedules struct {
+	byText map[string]*schedule.Schedule
+}
+
+// schedulesKept bounds the memory: when it is full it starts anew.
+const schedulesKept = 10_000
+
+func newSchedules() *schedules { return &schedules{byText: map[string]*schedule.Schedule{}} }
+
+func (s *schedules) get(text string) (*schedule.Schedule, error) {
+	if sched := s.byText[text]; sched != nil {
+		return sched, nil
+	}
+	spec, err := schedule.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("schedule %q: %w", text, err)
+	}
+	sched, err := schedule.Compile(spec)
+	if err != nil {
+		return nil, fmt.Errorf("schedule %q: %w", text, err)
+	}
+	if len(s.byText) >= schedulesKept {
+		clear(s.byText)
+	}
+	s.byText[text] = sched
+	return sched, nil
+}

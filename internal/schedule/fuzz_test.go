@@ -1,0 +1,80 @@
+package schedule
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{
+		"*/5 * * * *", "CRON_TZ=Europe/Berlin 0 0 L * FRI#2; jitter=30s", "TZ=UTC @daily; gap=skip; repeat=both; days=and",
+		"@every 90s; anchor=2026-11-23T06:00:00+01:00", "@after 5m; from=2026-11-23T06:00:00Z", "@at 2262-04-11T23:47:16.854775807Z",
+		"@every", "; ;", "TZ=", "@at 0000-01-01T00:00:00+14:00", "@every -1ns; jitter=-1h",
+	} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		spec, err := Parse(text)
+		if err != nil {
+			checkError(t, err, len(text))
+			return
+		}
+		if again, err := Parse(spec.String()); err != nil || again != spec {
+			t.Fatalf("%q: %q gives %+v, %v", text, spec.String(), again, err)
+		}
+		s, err := Compile(spec)
+		if err != nil {
+			checkError(t, err, len(spec.Expr))
+			return
+		}
+		if s.Spec() != spec {
+			t.Fatalf("%q: Compile changed %+v to %+v", text, spec, s.Spec())
+		}
+		checkNext(t, s, time.Time{})
+	})
+}
+
+func FuzzCompile(f *testing.F) {
+	f.Add("*/5 * * * *", "", int64(0), uint8(0))
+	f.Add("0 30 2 8-14 3 SUN 2026-2200/3", "America/New_York", int64(1772953200), uint8(0xff))
+	f.Add("0 0 1W,31W,L 2 5L,FRI#5", "Pacific/Apia", int64(1325239200), uint8(1))
+	f.Add("0 0 30 2 *", "Australia/Lord_Howe", int64(-1), uint8(7))
+	f.Fuzz(func(t *testing.T, expr, zone string, at int64, policy uint8) {
+		s, err := Compile(Spec{Expr: expr, Zone: zone, Gap: Gap(policy & 1), Repeat: Repeat(policy >> 1 & 3), AndDays: policy&8 != 0})
+		if err != nil {
+			checkError(t, err, len(expr))
+			return
+		}
+		if again, err := Parse(s.Spec().String()); err != nil || again != s.Spec() {
+			t.Fatalf("%q gives %+v, %v", s.Spec(), again, err)
+		}
+		checkNext(t, s, time.Unix(at, 0))
+	})
+}
+
+func checkError(t *testing.T, err error, length int) {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) || e.Field == "" || e.Reason == "" || e.Pos < -1 || e.Pos > length {
+		t.Fatalf("poor error %#v", err)
+	}
+}
+
+func checkNext(t *testing.T, s *Schedule, at time.Time) {
+	t.Helper()
+	start := time.Now()
+	for range 3 {
+		next, ok := s.Next(at)
+		if !ok {
+			break
+		}
+		if !next.After(at) || !inHorizon(next) {
+			t.Fatalf("%v after %v: got %v", s.Spec(), at, next)
+		}
+		at = next
+	}
+	if d := time.Since(start); d > time.Second {
+		t.Fatalf("%v took %v", s.Spec(), d)
+	}
+}

@@ -1,0 +1,89 @@
+package schedule
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestCompileRefuses(t *testing.T) {
+	day := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	far := time.Date(2262, 4, 12, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		spec  Spec
+		field string
+		text  string // part of the message
+	}{
+		{Spec{Kind: 9}, "kind", "KindCron"},
+		{Spec{Expr: "* * * * *", Zone: "Local"}, "zone", "name an IANA zone"},
+		{Spec{Expr: "* * * * *", Zone: "local"}, "zone", "differs between machines"},
+		{Spec{Expr: "* * * * *", Zone: "localtime"}, "zone", "differs between machines"},
+		{Spec{Expr: "* * * * *", Zone: "right/UTC"}, "zone", "leave the prefix out: UTC"},
+		{Spec{Expr: "* * * * *", Zone: "Europe/Berlni"}, "zone", "time/tzdata"},
+		{Spec{Expr: "* * * * *", Zone: "../etc/passwd"}, "zone", "no IANA name"},
+		{Spec{Expr: "* * * * *", Zone: "+02:00"}, "zone", "Etc/GMT-2"},
+		{Spec{Kind: KindEvery, Period: time.Hour, Zone: "Nowhere"}, "zone", "unknown here"},
+		{Spec{Expr: "* * * * *", Jitter: -1}, "jitter", "between 0 and 24h"},
+		{Spec{Expr: "* * * * *", Jitter: 24*time.Hour + 1}, "jitter", "between 0 and 24h"},
+		{Spec{Expr: "* * * * *", Gap: 2}, "gap", "GapShift"},
+		{Spec{Expr: "* * * * *", Repeat: 4}, "repeat", "RepeatAuto"},
+		{Spec{Expr: "* * * * *", From: day, Until: day.Add(-1)}, "until", "before from"},
+		{Spec{Expr: "* * * * *", From: far}, "from", "out of range"},
+		{Spec{Expr: "* * * * *", Until: time.Unix(-1, 0)}, "until", "out of range"},
+		{Spec{Expr: "* * * * *", Period: 1}, "period", "KindEvery"},
+		{Spec{Expr: "* * * * *", Anchor: day}, "anchor", "From"},
+		{Spec{Expr: "0 * * * *", From: day.Add(1), Until: day.Add(time.Minute)}, "from, until", "no due instant"},
+		{Spec{Expr: "0 0 30 2 *"}, "expression", "never due"},
+		{Spec{Expr: "0 0 31 4,6,9,11 *"}, "expression", "never due"},
+		{Spec{Expr: "0 0 29 2 * 2027"}, "expression", "never due"},
+		{Spec{Expr: "30 2 8 3 * 2026", Zone: "America/New_York", Gap: GapSkip}, "expression", "never due"},
+		{Spec{Expr: "0 12 30 12 * 2011", Zone: "Pacific/Apia"}, "expression", "never due"},
+		{Spec{Kind: KindEvery, Period: time.Millisecond - 1}, "period", "at least 1ms"},
+		{Spec{Kind: KindEvery, Period: -time.Hour}, "period", "at least 1ms"},
+		{Spec{Kind: KindEvery, Period: time.Hour, Expr: "*"}, "expression", "KindCron"},
+		{Spec{Kind: KindEvery, Period: time.Hour, Gap: GapSkip}, "gap, repeat, days", "civil time"},
+		{Spec{Kind: KindEvery, Period: time.Hour, From: day.Add(1), Until: day.Add(2)}, "from, until", "no due instant"},
+		{Spec{Kind: KindAfter}, "period", "at least 1ms"},
+		{Spec{Kind: KindAfter, Period: time.Hour, Anchor: day}, "anchor", "From"},
+		{Spec{Kind: KindAt}, "anchor", "missing"},
+		{Spec{Kind: KindAt, Anchor: day, Period: 1}, "period", "one-shot"},
+		{Spec{Kind: KindAt, Anchor: far}, "anchor", "out of range"},
+		{Spec{Kind: KindAt, Anchor: day, Until: day.Add(-1)}, "from, until", "no due instant"},
+		{Spec{Kind: KindAt, Anchor: day, From: day.Add(1)}, "from, until", "no due instant"},
+	} {
+		_, err := Compile(c.spec)
+		var e *Error
+		if !errors.As(err, &e) || e.Field != c.field || !strings.Contains(err.Error(), c.text) {
+			t.Errorf("%+v: got %v, want field %q and %q", c.spec, err, c.field, c.text)
+		}
+	}
+}
+
+func TestSpecNormalForm(t *testing.T) {
+	berlin, _ := time.LoadLocation("Europe/Berlin")
+	from := time.Now().In(berlin)
+	s, err := Compile(Spec{Expr: " */5  *\t* * * ", Zone: "UTC", From: from, Until: from.Add(time.Hour)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := s.Spec()
+	if spec.Expr != "*/5 * * * *" || spec.Zone != "" || !spec.From.Equal(from) || spec.From.Location() != time.UTC {
+		t.Errorf("not in normal form: %+v", spec)
+	}
+	if back, err := Parse(spec.String()); err != nil || back != spec {
+		t.Errorf("%s: got %+v, %v", spec, back, err)
+	}
+}
+
+func TestCompilerSharesZones(t *testing.T) {
+	var c Compiler
+	spec := Spec{Expr: "0 0 * * *", Zone: "Europe/Berlin"}
+	a, err := c.Compile(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := c.Compile(spec); a.cron.zone != b.cron.zone {
+		t.Error("the zone was loaded twice")
+	}
+}

@@ -1,0 +1,85 @@
+package schedule
+
+import (
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestParse(t *testing.T) {
+	at := time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		text string
+		want Spec
+		back string // String, if not text
+	}{
+		{"*/5 * * * *", Spec{Expr: "*/5 * * * *"}, ""},
+		{"CRON_TZ=Europe/Berlin */5 * * * *", Spec{Expr: "*/5 * * * *", Zone: "Europe/Berlin"}, ""},
+		{"TZ=Europe/Berlin\t@daily", Spec{Expr: "@daily", Zone: "Europe/Berlin"}, "CRON_TZ=Europe/Berlin @daily"},
+		{"CRON_TZ=UTC @daily", Spec{Expr: "@daily"}, "@daily"},
+		{"  0   0 1 * *  ", Spec{Expr: "0 0 1 * *"}, "0 0 1 * *"},
+		{"@every 90s", Spec{Kind: KindEvery, Period: 90 * time.Second}, "@every 1m30s"},
+		{"@EVERY 1h0m0.5s;anchor=2026-11-23T07:00:00+01:00", Spec{Kind: KindEvery, Period: time.Hour + time.Second/2, Anchor: at}, "@every 1h0m0.5s; anchor=2026-11-23T06:00:00Z"},
+		{"@after 5m", Spec{Kind: KindAfter, Period: 5 * time.Minute}, "@after 5m0s"},
+		{"@at 2026-11-23T06:00:00Z", Spec{Kind: KindAt, Anchor: at}, ""},
+		{"@daily; from=2026-11-23T06:00:00Z; until=2026-11-23T06:00:00.000000001Z; jitter=30s; gap=skip; repeat=both; days=and",
+			Spec{Expr: "@daily", From: at, Until: at.Add(1), Jitter: 30 * time.Second, Gap: GapSkip, Repeat: RepeatBoth, AndDays: true}, ""},
+		{"@daily; days=or; gap=shift; repeat=auto; jitter=0s", Spec{Expr: "@daily"}, "@daily"},
+	} {
+		got, err := Parse(c.text)
+		if err != nil || got != c.want {
+			t.Errorf("%q: got %+v, %v", c.text, got, err)
+		}
+		if c.back == "" {
+			c.back = c.text
+		}
+		if got.String() != c.back {
+			t.Errorf("%q: String gives %q", c.text, got.String())
+		}
+		if again, err := Parse(got.String()); err != nil || again != got {
+			t.Errorf("%q: no round trip: %+v, %v", c.text, again, err)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, c := range []struct {
+		text, field string
+		pos         int
+	}{
+		{"", "schedule", 0},
+		{"TZ=Europe/Berlin", "schedule", 16},
+		{"TZ= * * * * *", "zone", 0},
+		{"TZ=Europe/Berlin CRON_TZ=UTC * * * * *", "zone", 17},
+		{"@every", "period", 6},
+		{"@every 5", "period", 7},
+		{"@every 1d", "period", 7},
+		{"@every 5m 3s", "period", 7},
+		{"@after soon", "period", 7},
+		{"@at 2026-11-23", "instant", 4},
+		{"@at 1969-12-31T23:59:59Z", "instant", 4},
+		{"@at 2026-11-23T06:00:00Z; anchor=2026-11-23T06:00:00Z", "anchor", 26},
+		{"@daily;", "option", 7},
+		{"@daily; jitter", "option", 8},
+		{"@daily; colour=red", "option", 8},
+		{"@daily; Jitter=3s", "option", 8},
+		{"@daily; jitter=3s; jitter=4s", "jitter", 19},
+		{"@daily; jitter=3", "jitter", 15},
+		{"@daily; gap=jump", "gap", 12},
+		{"@daily; repeat=never", "repeat", 15},
+		{"@daily; days=xor", "days", 13},
+		{"@daily; from=9999-01-01T00:00:00Z", "from", 13},
+		{"@daily; until=tomorrow", "until", 14},
+		{"0 0 * * *\n0 1 * * *", "text", 9},
+		{"0 0 * * *; from=２０２６", "text", 16},
+	} {
+		_, err := Parse(c.text)
+		var e *Error
+		if !errors.As(err, &e) || e.Field != c.field || e.Pos != c.pos || e.Reason == "" || e.Hint == "" {
+			t.Errorf("%q: got %#v, want field %q at %d, a reason and a hint", c.text, err, c.field, c.pos)
+		}
+	}
+	if _, err := Parse(string(make([]byte, MaxText+1))); err == nil {
+		t.Error("a long text was accepted")
+	}
+}

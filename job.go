@@ -1,0 +1,228 @@
+package chronos
+
+import "time"
+
+// Job is a named, versioned definition: when to run, what to run, and what to
+// do when things do not go to plan. The zero value of every policy is its
+// default.
+type Job struct {
+	// ID names the job: 1 to 128 letters, digits, '.', '_', '-' or '/',
+	// beginning with a letter or digit. Required.
+	ID string
+	// Schedule says when the job is due. The zero Schedule: only when triggered.
+	Schedule Schedule
+	// Handler names the function to call, registered with Scheduler.Handle on
+	// some node. Exactly one of Handler and Webhook is set.
+	Handler string
+	// Webhook is an HTTP request to make instead.
+	Webhook *Webhook
+	// Payload is passed to the handler, or sent as the webhook's body. At most
+	// 256 KiB.
+	Payload []byte
+	// Labels are for selection; at most 32, keys up to 64 bytes and values up
+	// to 256.
+	Labels map[string]string
+	// Description is free text of up to 1 KiB.
+	Description string
+
+	// Overlap says what happens when the job is due while it still runs.
+	Overlap Overlap
+	// BufferMax bounds BufferAll. Default and maximum 1,000.
+	BufferMax int
+	// Misfire says what happens to instants that passed by more than a second
+	// with nobody able to fire them.
+	Misfire Misfire
+	// CatchUpMax bounds how many executions MisfireAll makes up for. Default 100,
+	// at most 10,000.
+	CatchUpMax int
+	// CatchUpWindow: older missed instants are not made up for. Default: no
+	// limit, but 24 hours for MisfireAll.
+	CatchUpWindow time.Duration
+	// StartDeadline: an execution that could not start within it is missed.
+	// Default: none.
+	StartDeadline time.Duration
+	// Retry says how failed attempts are repeated. Default: not at all.
+	Retry Retry
+	// Delivery says what becomes of an attempt whose process died.
+	Delivery Delivery
+	// Timeout ends an attempt's context. Default: none for handlers, 5 minutes
+	// for webhooks.
+	Timeout time.Duration
+	// Priority: when there is not enough room, higher goes first; waiting for a
+	// minute outweighs one step, so that nothing starves. From -100 to 100.
+	Priority int
+	// MaxRuns ends the schedule after so many scheduled executions. Default: no
+	// limit. Triggers do not count.
+	MaxRuns int
+	// RemoveAfter deletes the job when its schedule has no further instant and
+	// its last execution has ended. The history stays as retention says.
+	RemoveAfter bool
+	// PauseOnFailure pauses the job when an execution ended as failed, after all
+	// retries.
+	PauseOnFailure bool
+	// Retention overrides Options.Retention, field by field.
+	Retention Retention
+
+	// Note is kept with the version that Put makes, beside the actor from
+	// WithActor. Not part of the definition: it makes no new version by itself.
+	Note string
+	// Version, when set in a Put, is the version the caller last saw: Put
+	// answers ErrConflict if the job has another by now. MustNotExist: the job
+	// must be new. Reads set it.
+	Version uint64
+
+	// State is set by reads and ignored by Put.
+	State JobState
+}
+
+// MustNotExist as Job.Version lets Put fail with ErrConflict if the job exists.
+const MustNotExist = ^uint64(0)
+
+// JobState is what the scheduler knows of a job beside its definition.
+type JobState struct {
+	CreatedAt, UpdatedAt time.Time
+	Actor                string // who made this version
+	Generation           uint64 // grows when the job is deleted and put again
+	Paused               bool
+	PausedBy, PauseNote  string
+	PausedAt             time.Time
+	NextDue              time.Time // zero: nothing is due
+	LastDue              time.Time // newest instant in the ledger
+	Exhausted            bool      // the schedule has no further instant
+	Runs                 int       // scheduled executions, counted against MaxRuns
+	Unfinished           int       // executions that are not final and not buffered
+	Buffered             int
+	Failures             int // final failures in a row
+	LastStatus           Status
+	LastEnd, LastSuccess time.Time
+}
+
+// Overlap is what happens when a job is due while an execution of it is
+// unfinished anywhere in the cluster, one that waits for a retry included. The
+// meanings are Temporal's.
+type Overlap string
+
+// The overlap policies.
+const (
+	OverlapSkip           Overlap = "skip"            // record it as skipped (default)
+	OverlapBufferOne      Overlap = "buffer_one"      // the first that is blocked waits, later ones are skipped
+	OverlapBufferAll      Overlap = "buffer_all"      // they wait in order, at most BufferMax, then are dropped
+	OverlapCancelOther    Overlap = "cancel_other"    // cancel the running one's context, start after it has ended
+	OverlapTerminateOther Overlap = "terminate_other" // end the running one in the ledger, refuse its result, start at once
+	OverlapAllowAll       Overlap = "allow_all"       // run side by side
+)
+
+// Misfire is what happens to instants that passed by more than a second with
+// nobody able to fire them. Each of them gets its place in the ledger.
+type Misfire string
+
+// The misfire policies.
+const (
+	MisfireLatest   Misfire = "latest"   // one execution, for the last missed instant (default)
+	MisfireEarliest Misfire = "earliest" // one execution, for the first
+	MisfireAll      Misfire = "all"      // each, oldest first, under the overlap policy, at most CatchUpMax
+	MisfireSkip     Misfire = "skip"     // none
+)
+
+// Delivery is what becomes of an attempt whose node died or lost contact.
+type Delivery string
+
+// The delivery guarantees.
+const (
+	AtLeastOnce Delivery = "at_least_once" // it is repeated under the same execution ID (default)
+	AtMostOnce  Delivery = "at_most_once"  // the execution ends as lost and is never repeated
+)
+
+// Retry says how failed attempts are repeated. The delay before attempt n+1 is
+// Initial × Multiplier^(n-1), at most Max, of which a random share is taken
+// (full jitter).
+type Retry struct {
+	MaxAttempts int           // counting the first; default 1: no retry. At most 10,000
+	Initial     time.Duration // default 1 s
+	Multiplier  float64       // default 2; at least 1
+	Max         time.Duration // default 1 h
+	MaxElapsed  time.Duration // no attempt later than this after the first began; default: no limit
+	NoJitter    bool          // take the whole delay
+}
+
+// Retention bounds a job's ledger. Zero fields take the default, negative ones
+// set no limit. Rows go in batches, so a ledger may hold a tenth more.
+type Retention struct {
+	Age   time.Duration // counted from an execution's end
+	Count int
+}
+
+// Secret is a value that is written once and never comes back: reads, logs,
+// errors and history show only that one is set. A Put that contains SecretKept
+// keeps the stored value.
+type Secret string
+
+// SecretKept is what reads show in place of a secret that is set.
+const SecretKept Secret = "[secret]"
+
+// String does not show the secret.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return string(SecretKept)
+}
+
+// GoString does not show the secret.
+func (s Secret) GoString() string { return `"` + s.String() + `"` }
+
+// MarshalText does not show the secret.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Webhook is an HTTP request made in place of a handler. The job's payload is
+// its body. Requests carry webhook-id (the execution's ID, the same in every
+// attempt), webhook-timestamp and, with Secrets, webhook-signature after the
+// Standard Webhooks specification; and Chronos-Job, Chronos-Attempt,
+// Chronos-Due and Chronos-Fencing-Token.
+//
+// An answer of 2xx is success. 408, 425, 429, 5xx and network errors are
+// retried as Job.Retry says, heeding Retry-After; other answers fail for good.
+// Link-local and cloud metadata addresses are never called, and private ones
+// not with Options.BlockPrivate.
+type Webhook struct {
+	URL    string // absolute, http or https
+	Method string // default POST
+	// Headers are shown in reads. Authorization, Cookie and their like belong
+	// in SecretHeaders.
+	Headers       map[string]string
+	SecretHeaders map[string]Secret
+	BasicUser     string
+	BasicPassword Secret
+	Bearer        Secret
+	// Secrets sign the request: "whsec_" and base64 of 24 to 64 bytes. Several
+	// make several signatures, for key rotation.
+	Secrets         []Secret
+	SuccessCodes    []int  // default: 2xx
+	MaxResponse     int    // bytes of the answer kept as output; default and maximum Options.MaxOutput
+	FollowRedirects int    // default 0: a redirect is a failure. At most 10
+	PauseOnGone     bool   // 410 pauses the job
+	ContentType     string // default application/json
+}
+
+// Version is one definition a job had.
+type Version struct {
+	Number       uint64
+	At           time.Time
+	Actor, Note  string
+	Deleted      bool   // this version is the job's deletion
+	RolledBackTo uint64 // the version whose definition a Rollback took up
+	Job          Job
+}
+
+// Selector picks jobs whose labels have all of these values. An empty one
+// picks every job.
+type Selector map[string]string
+
+func (sel Selector) matches(labels map[string]string) bool {
+	for k, v := range sel {
+		if got, ok := labels[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
+}

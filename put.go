@@ -1,0 +1,303 @@
+package chronos
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/chronos-go/chronos/internal/planner"
+	"github.com/chronos-go/chronos/raftfsm"
+	"github.com/chronos-go/chronos/store"
+)
+
+// countMax bounds how many instants an edit or a resume counts one by one; what
+// it passes over beyond that is recorded as "at least so many".
+const countMax = 1_000_000
+
+// Put creates the job, or replaces its definition, and gives it back as stored.
+// A definition that is unchanged makes no new version, so every node may
+// declare its jobs whenever it starts. With Job.Version set it is a compare and
+// swap. A changed job counts from now on: instants before the edit that had not
+// fired are recorded as missed, and an execution that was to start a moment
+// later does not start under the old definition once Put has returned.
+func (s *Scheduler) Put(ctx context.Context, job Job) (Job, error) {
+	if err := s.begin(ctx); err != nil {
+		return Job{}, err
+	}
+	return s.put(ctx, job, 0)
+}
+
+func (s *Scheduler) put(ctx context.Context, job Job, rollback uint64) (Job, error) {
+	id, err := commandID()
+	if err != nil {
+		return Job{}, err
+	}
+	for {
+		cmd, err := s.putCommand(ctx, job, rollback)
+		if err != nil {
+			return Job{}, err
+		}
+		cmd.Id = id[:]
+		res, err := s.propose(ctx, cmd)
+		if err != nil {
+			return Job{}, err
+		}
+		if res.Code == raftfsm.Code_CODE_STALE {
+			if err := s.stale(ctx, job.ID, res); err != nil {
+				return Job{}, err
+			}
+			id[15]++ // the answer "look again" is remembered, too
+			continue
+		}
+		if err := verdict(res); err != nil {
+			return Job{}, err
+		}
+		return s.Get(ctx, job.ID)
+	}
+}
+
+// stale prepares another try: the job changed between reading and committing,
+// or its deletion is still under way and is helped along.
+func (s *Scheduler) stale(ctx context.Context, job string, res *raftfsm.Result) error {
+	if res.Count == 0 {
+		return ctx.Err()
+	}
+	_, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Delete{Delete: &raftfsm.Delete{Job: job}}})
+	return err
+}
+
+// seen is what a proposer read of a job before it decided.
+type seen struct {
+	rec *store.Job // nil if there is no such job now
+	st  *store.Schedule
+}
+
+func (s *Scheduler) look(job string) (seen, error) {
+	var out seen
+	err := s.node.Store().View(func(r *store.Reader) (err error) {
+		if out.rec, err = r.Job(job); err != nil {
+			return err
+		}
+		out.st, err = r.Schedule(job)
+		return err
+	})
+	if out.rec != nil && out.rec.Deleted {
+		out.rec = nil
+	}
+	if out.st == nil {
+		out.st = &store.Schedule{}
+	}
+	return out, translate(err)
+}
+
+func (s *Scheduler) putCommand(ctx context.Context, job Job, rollback uint64) (*raftfsm.Command, error) {
+	if err := checkID("Job.ID", job.ID); err != nil {
+		return nil, err
+	}
+	old, err := s.look(job.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := job.validate(old.rec.GetDefinition()); err != nil {
+		return nil, err
+	}
+	return s.makePut(ctx, job, job.definition(old.rec.GetDefinition()), old, rollback)
+}
+
+func (s *Scheduler) makePut(ctx context.Context, job Job, def *store.Definition, old seen, rollback uint64) (*raftfsm.Command, error) {
+	actor, err := actorOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	put := &raftfsm.Put{Job: job.ID, Definition: def, RollbackTo: rollback, BaseVersion: old.rec.GetVersion(), BaseDue: old.st.NextDue}
+	if old.rec == nil {
+		put.BaseDue = 0
+	}
+	if job.Version != 0 {
+		put.HasExpect = true
+		if job.Version != MustNotExist {
+			put.ExpectVersion = job.Version
+		}
+	}
+	cmd := &raftfsm.Command{Now: now.UnixNano(), Actor: actor, Note: job.Note, Body: &raftfsm.Command_Put{Put: put}}
+	if old.rec != nil && proto.Equal(old.rec.Definition, def) {
+		return cmd, nil // unchanged: the state machine says so
+	}
+	if put.NextDue, err = firstDue(job.Schedule, now); err != nil {
+		return nil, err
+	}
+	if old.rec != nil {
+		put.Overdue = overdue(old.rec.Definition, old.st.NextDue, now, store.Status_STATUS_MISSED, store.Reason_REASON_EDIT)
+	}
+	return cmd, nil
+}
+
+// firstDue is a schedule's first instant after now, 0 for the zero Schedule.
+func firstDue(sched Schedule, now time.Time) (int64, error) {
+	c, err := sched.compile()
+	if err != nil || c == nil {
+		return 0, err
+	}
+	next, ok := c.Next(now)
+	if !ok {
+		return 0, invalid("Job.Schedule", "%s has no instant after now (%s)", sched, now.UTC().Format(time.RFC3339))
+	}
+	return next.UnixNano(), nil
+}
+
+// overdue accounts for the instants of a schedule from first up to now, nil if
+// there are none.
+func overdue(def *store.Definition, first int64, now time.Time, status store.Status, why store.Reason) *raftfsm.Span {
+	if first == 0 || first > now.UnixNano() {
+		return nil
+	}
+	span := &raftfsm.Span{From: first, To: first, Count: 1, Status: status, Reason: why}
+	sched, err := ParseSchedule(def.Schedule)
+	if err != nil || def.FixedDelay > 0 {
+		return span
+	}
+	c, err := sched.compile()
+	if err != nil || c == nil {
+		return span
+	}
+	span.Count, span.To, span.More = planner.Count(c, first, now.UnixNano(), countMax)
+	return span
+}
+
+// PutAll puts many jobs. All are validated before anything is written; then
+// they are committed in log entries of up to some hundred jobs, each of which
+// is applied as a whole. It answers with the number of jobs that were new or
+// changed. After an error other than ErrInvalid a part may have been applied;
+// calling it again is safe.
+func (s *Scheduler) PutAll(ctx context.Context, jobs []Job) (changed int, err error) {
+	if err := s.begin(ctx); err != nil {
+		return 0, err
+	}
+	if err := s.validateAll(jobs); err != nil {
+		return 0, err
+	}
+	for len(jobs) > 0 {
+		n := min(len(jobs), putChunk)
+		done, err := s.putChunk(ctx, jobs[:n])
+		changed += done
+		if err != nil {
+			return changed, err
+		}
+		jobs = jobs[n:]
+	}
+	return changed, nil
+}
+
+// putChunk is how many jobs of a PutAll are proposed in one call.
+const putChunk = 1_000
+
+func (s *Scheduler) validateAll(jobs []Job) error {
+	ids := make(map[string]bool, len(jobs))
+	for i := range jobs {
+		if err := checkID("Job.ID", jobs[i].ID); err != nil {
+			return fmt.Errorf("job %d: %w", i, err)
+		}
+		if ids[jobs[i].ID] {
+			return fmt.Errorf("job %d: %w", i, invalid("Job.ID", "%q occurs twice", jobs[i].ID))
+		}
+		ids[jobs[i].ID] = true
+		var old seen
+		if jobs[i].Webhook != nil { // only these may refer to stored secrets
+			var err error
+			if old, err = s.look(jobs[i].ID); err != nil {
+				return err
+			}
+		}
+		if err := jobs[i].validate(old.rec.GetDefinition()); err != nil {
+			return fmt.Errorf("job %d (%s): %w", i, jobs[i].ID, err)
+		}
+	}
+	return nil
+}
+
+func (s *Scheduler) putChunk(ctx context.Context, jobs []Job) (changed int, err error) {
+	cmds := make([]*raftfsm.Command, len(jobs))
+	for i := range jobs {
+		old, err := s.look(jobs[i].ID)
+		if err != nil {
+			return 0, err
+		}
+		if cmds[i], err = s.makePut(ctx, jobs[i], jobs[i].definition(old.rec.GetDefinition()), old, 0); err != nil {
+			return 0, fmt.Errorf("job %s: %w", jobs[i].ID, err)
+		}
+	}
+	results, err := s.node.Propose(ctx, cmds)
+	if err != nil {
+		return 0, translate(err)
+	}
+	for i, res := range results {
+		switch {
+		case res.Code == raftfsm.Code_CODE_STALE:
+			if _, err := s.put(ctx, jobs[i], 0); err != nil {
+				return changed, fmt.Errorf("job %s: %w", jobs[i].ID, err)
+			}
+			changed++
+		case res.Code != raftfsm.Code_CODE_OK:
+			return changed, fmt.Errorf("job %s: %w", jobs[i].ID, verdict(res))
+		case res.Changed:
+			changed++
+		}
+	}
+	return changed, nil
+}
+
+// Rollback makes a new version of the job with the definition that an earlier
+// version had, its secrets included.
+func (s *Scheduler) Rollback(ctx context.Context, id string, version uint64) (Job, error) {
+	if err := s.begin(ctx); err != nil {
+		return Job{}, err
+	}
+	cid, err := commandID()
+	if err != nil {
+		return Job{}, err
+	}
+	for {
+		cmd, err := s.rollbackCommand(ctx, id, version)
+		if err != nil {
+			return Job{}, err
+		}
+		cmd.Id = cid[:]
+		res, err := s.propose(ctx, cmd)
+		if err != nil {
+			return Job{}, err
+		}
+		if res.Code == raftfsm.Code_CODE_STALE {
+			cid[15]++
+			continue
+		}
+		if err := verdict(res); err != nil {
+			return Job{}, err
+		}
+		return s.Get(ctx, id)
+	}
+}
+
+func (s *Scheduler) rollbackCommand(ctx context.Context, id string, version uint64) (*raftfsm.Command, error) {
+	old, err := s.look(id)
+	if err != nil {
+		return nil, err
+	}
+	if old.rec == nil {
+		return nil, fmt.Errorf("%w: job %q does not exist; Put it, Versions still shows its definitions", ErrNotFound, id)
+	}
+	var v *store.Version
+	err = s.node.Store().View(func(r *store.Reader) (err error) {
+		v, err = r.Version(id, version)
+		return err
+	})
+	if err != nil {
+		return nil, translate(err)
+	}
+	if v == nil || v.Deleted {
+		return nil, fmt.Errorf("%w: job %q has no version %d to go back to", ErrNotFound, id, version)
+	}
+	return s.makePut(ctx, jobFrom(id, v.Definition), v.Definition, old, version)
+}

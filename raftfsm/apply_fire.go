@@ -1,0 +1,343 @@
+package raftfsm
+
+import (
+	"fmt"
+
+	"github.com/chronos-go/chronos/store"
+)
+
+// fire commits that instants of a job have come due: every one of them gets
+// its ledger row here, and the schedule moves on in the same step.
+func (e *entry) fire(c *Fire) (*Result, error) {
+	s, err := e.load(c.Job)
+	if err != nil {
+		return nil, err
+	}
+	if s.job == nil || s.job.Generation != c.Generation || s.job.Version != c.Version ||
+		s.st.Paused || s.st.NextDue != c.ExpectDue || c.ExpectDue == 0 {
+		return &Result{Code: Code_CODE_STALE}, nil
+	}
+	busy, err := e.busy(s, c)
+	if err != nil || busy {
+		return &Result{Code: Code_CODE_BUSY}, err
+	}
+	s.keep = true
+	if err := e.clearNext(s); err != nil {
+		return nil, err
+	}
+	for _, span := range c.Spans {
+		if err := e.span(s, span); err != nil {
+			return nil, err
+		}
+	}
+	used, err := e.fireRuns(s, c.Runs)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.advance(s, c, used); err != nil {
+		return nil, err
+	}
+	s.keep = false
+	if err := e.retire(s); err != nil {
+		return nil, err
+	}
+	return &Result{Changed: true}, e.save(s)
+}
+
+// advance moves the schedule on. A fixed delay's next instant is known only
+// when what was fired has ended.
+func (e *entry) advance(s *subject, c *Fire, used bool) error {
+	if s.job.Definition.FixedDelay > 0 {
+		if !used {
+			return nil
+		}
+		s.st.Exhausted = true
+		return e.clearNext(s)
+	}
+	next := c.NextDue
+	if used {
+		next = 0
+	}
+	s.st.CatchingUp = c.CatchingUp && next != 0
+	if s.st.CatchingUp {
+		s.st.CaughtUp += uint64(len(c.Runs))
+	} else {
+		s.st.CaughtUp = 0
+	}
+	s.st.Exhausted = next == 0
+	return e.setNext(s, next)
+}
+
+// busy tells if the fire comes too early to be decided: before its instant the
+// job may still become free, and an attempt under recall may still be given back.
+func (e *entry) busy(s *subject, c *Fire) (bool, error) {
+	overlap := s.job.Definition.Overlap
+	for _, run := range c.Runs {
+		if run.Due > e.now && s.st.Active > 0 && overlap != store.Overlap_OVERLAP_ALLOW_ALL {
+			return true, nil
+		}
+		if s.st.Active == 0 {
+			continue
+		}
+		x, err := e.tx.Execution(s.id, store.ScheduledKey(run.Due, s.job.Generation))
+		if err != nil {
+			return false, err
+		}
+		if x != nil && x.RecallAt != 0 {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// fireRuns creates the executions; used tells that the job has had all its runs.
+func (e *entry) fireRuns(s *subject, runs []*Run) (used bool, err error) {
+	def := s.job.Definition
+	for _, run := range runs {
+		if def.MaxRuns > 0 && s.st.Runs >= uint64(def.MaxRuns) {
+			return true, nil
+		}
+		exec := store.ScheduledKey(run.Due, s.job.Generation)
+		s.st.LastDue = max(s.st.LastDue, run.Due)
+		old, err := e.tx.Execution(s.id, exec)
+		if err != nil {
+			return false, err
+		}
+		if old != nil {
+			continue // the same occurrence a second time: the first one stands
+		}
+		x := &store.Execution{
+			Generation: s.job.Generation,
+			Due:        run.Due,
+			ReadyAt:    max(run.StartAt, run.Due),
+		}
+		if err := e.admit(s, exec, x); err != nil {
+			return false, err
+		}
+	}
+	return def.MaxRuns > 0 && s.st.Runs >= uint64(def.MaxRuns), nil
+}
+
+// span accounts for a range of instants that will not run, as one row. A range
+// that continues the newest one extends it, so that a long outage or pause
+// does not fill the ledger.
+func (e *entry) span(s *subject, c *Span) error {
+	if c.Count == 0 {
+		return nil
+	}
+	defer func() { s.st.LastDue = max(s.st.LastDue, c.To) }()
+	if s.st.LastRange != "" {
+		x, err := e.tx.Execution(s.id, s.st.LastRange)
+		if err != nil {
+			return err
+		}
+		if x != nil && x.Status == c.Status && x.Reason == c.Reason && x.RangeTo == s.st.LastDue &&
+			x.Generation == s.st.Generation && c.From > x.RangeTo {
+			x.RangeTo, x.RangeCount, x.RangeMore = c.To, x.RangeCount+c.Count, x.RangeMore || c.More
+			x.EndedAt = e.now
+			e.change(ExecutionEnded, s.id, s.st.LastRange, x)
+			return e.tx.PutExecution(s.id, s.st.LastRange, x)
+		}
+	}
+	exec := store.ScheduledKey(c.From, s.st.Generation)
+	old, err := e.tx.Execution(s.id, exec)
+	if err != nil {
+		return err
+	}
+	if old != nil {
+		return fmt.Errorf("span from %d of job %q meets a row that is there", c.From, s.id)
+	}
+	x := &store.Execution{
+		Generation: s.st.Generation, Version: s.version(), Due: c.From,
+		Status: c.Status, Reason: c.Reason, CreatedAt: e.now, EndedAt: e.now,
+		RangeTo: c.To, RangeCount: c.Count, RangeMore: c.More,
+	}
+	s.st.Rows++
+	s.st.LastRange = exec
+	e.change(ExecutionEnded, s.id, exec, x)
+	return e.tx.PutExecution(s.id, exec, x)
+}
+
+// admit lets a new execution in under the job's overlap policy: it becomes
+// ready, is buffered, or ends as a row that says why it did not run.
+func (e *entry) admit(s *subject, exec string, x *store.Execution) error {
+	def := s.job.Definition
+	x.Status = store.Status_STATUS_PENDING
+	x.Version = s.job.Version
+	x.CreatedAt = e.now
+	x.Priority = def.Priority
+	s.st.Rows++
+	e.change(ExecutionCreated, s.id, exec, x)
+	if def.StartDeadline > 0 {
+		x.DeadlineAt = x.ReadyAt + def.StartDeadline
+		if e.now > x.DeadlineAt {
+			return e.verdict(s, exec, x, store.Status_STATUS_MISSED, store.Reason_REASON_DEADLINE)
+		}
+	}
+	overlap := overlapOf(def, x)
+	if s.st.Active == 0 || overlap == store.Overlap_OVERLAP_ALLOW_ALL {
+		return e.start(s, exec, x)
+	}
+	switch overlap {
+	case store.Overlap_OVERLAP_BUFFER_ONE:
+		if len(s.st.Buffer) > 0 {
+			return e.verdict(s, exec, x, store.Status_STATUS_SKIPPED, store.Reason_REASON_OVERLAP)
+		}
+		return e.buffer(s, exec, x)
+	case store.Overlap_OVERLAP_BUFFER_ALL:
+		if int64(len(s.st.Buffer)) >= def.BufferMax {
+			return e.verdict(s, exec, x, store.Status_STATUS_DROPPED, store.Reason_REASON_BUFFER)
+		}
+		return e.buffer(s, exec, x)
+	case store.Overlap_OVERLAP_CANCEL_OTHER:
+		return e.cancelOther(s, exec, x)
+	case store.Overlap_OVERLAP_TERMINATE_OTHER:
+		return e.terminateOther(s, exec, x)
+	default:
+		return e.verdict(s, exec, x, store.Status_STATUS_SKIPPED, store.Reason_REASON_OVERLAP)
+	}
+}
+
+func overlapOf(def *store.Definition, x *store.Execution) store.Overlap {
+	if x.HasOverlap {
+		return x.Overlap
+	}
+	return def.Overlap
+}
+
+// verdict ends an execution that never ran.
+func (e *entry) verdict(s *subject, exec string, x *store.Execution, status store.Status, why store.Reason) error {
+	x.Status, x.Reason, x.Wait, x.EndedAt, x.DeadlineAt = status, why, store.Wait_WAIT_NONE, e.now, 0
+	if x.HasPayload {
+		if err := e.tx.DeletePayload(s.id, exec); err != nil {
+			return err
+		}
+	}
+	e.change(ExecutionEnded, s.id, exec, x)
+	if err := e.chain(s, x); err != nil {
+		return err
+	}
+	return e.tx.PutExecution(s.id, exec, x)
+}
+
+// aheadMax is how long before its instant an execution may hold room on a
+// node. One that starts later, by jitter, waits in the due index until then.
+const aheadMax = int64(5_000_000_000)
+
+// start makes an admitted execution one of the job's unfinished ones.
+func (e *entry) start(s *subject, exec string, x *store.Execution) error {
+	s.st.Active++
+	if x.Origin == store.Origin_ORIGIN_SCHEDULE && x.Attempts == 0 {
+		s.st.Runs++
+	}
+	if x.ReadyAt > e.now+aheadMax {
+		return e.waitInstant(s, exec, x, x.ReadyAt)
+	}
+	return e.place(s, exec, x)
+}
+
+// buffer keeps an execution until the job is free. It is not counted as
+// running, so it does not block others.
+func (e *entry) buffer(s *subject, exec string, x *store.Execution) error {
+	s.st.Buffer = append(s.st.Buffer, exec)
+	x.Wait = store.Wait_WAIT_OVERLAP
+	if err := e.watchDeadline(s, exec, x); err != nil {
+		return err
+	}
+	if err := e.tx.PutActive(s.id, exec, &store.Active{}); err != nil {
+		return err
+	}
+	return e.tx.PutExecution(s.id, exec, x)
+}
+
+// watchDeadline lets the planner come back when a waiting execution's start
+// deadline has passed.
+func (e *entry) watchDeadline(s *subject, exec string, x *store.Execution) error {
+	if x.DeadlineAt == 0 {
+		return nil
+	}
+	e.eff.dueAt(x.DeadlineAt)
+	return e.tx.PutDue(store.DueEntry{At: x.DeadlineAt, Kind: store.DueDeadline, Job: s.id, Exec: exec})
+}
+
+func (e *entry) forgetDeadline(s *subject, exec string, x *store.Execution) error {
+	if x.DeadlineAt == 0 {
+		return nil
+	}
+	return e.tx.DeleteDue(store.DueEntry{At: x.DeadlineAt, Kind: store.DueDeadline, Job: s.id, Exec: exec})
+}
+
+// cancelOther asks what runs to stop; the newcomer starts when it has ended,
+// and takes the place of one that waited for the same.
+func (e *entry) cancelOther(s *subject, exec string, x *store.Execution) error {
+	if err := e.supersede(s); err != nil {
+		return err
+	}
+	others, err := e.unfinished(s, func(o *store.Execution) bool { return !o.Cancel })
+	if err != nil {
+		return err
+	}
+	if err := e.buffer(s, exec, x); err != nil {
+		return err
+	}
+	for _, o := range others {
+		if err := e.requestCancel(s, o.exec, o.x, store.Reason_REASON_OVERLAP); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// terminateOther ends what runs in the ledger at once; its late result will be
+// refused. If more is unfinished than one entry may touch, the newcomer waits
+// for the rest.
+func (e *entry) terminateOther(s *subject, exec string, x *store.Execution) error {
+	if err := e.supersede(s); err != nil {
+		return err
+	}
+	others, err := e.unfinished(s, func(*store.Execution) bool { return true })
+	if err != nil {
+		return err
+	}
+	for _, o := range others {
+		e.revoke(s.id, o.exec, o.x, store.Reason_REASON_OVERLAP)
+		if err := e.final(s, o.exec, o.x, store.Status_STATUS_TERMINATED, store.Reason_REASON_OVERLAP); err != nil {
+			return err
+		}
+	}
+	if s.st.Active > 0 {
+		return e.buffer(s, exec, x)
+	}
+	return e.start(s, exec, x)
+}
+
+// supersede skips what is buffered.
+func (e *entry) supersede(s *subject) error {
+	waiting := s.st.Buffer
+	s.st.Buffer = nil
+	for _, exec := range waiting {
+		x, err := e.tx.Execution(s.id, exec)
+		if err != nil {
+			return err
+		}
+		if x == nil {
+			continue
+		}
+		if err := e.unbuffer(s, exec, x); err != nil {
+			return err
+		}
+		if err := e.verdict(s, exec, x, store.Status_STATUS_SKIPPED, store.Reason_REASON_OVERLAP); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unbuffer removes a buffered execution's index entries; the caller has taken
+// it out of the buffer.
+func (e *entry) unbuffer(s *subject, exec string, x *store.Execution) error {
+	if err := e.forgetDeadline(s, exec, x); err != nil {
+		return err
+	}
+	return e.tx.DeleteActive(s.id, exec)
+}

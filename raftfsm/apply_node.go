@@ -1,0 +1,117 @@
+package raftfsm
+
+import (
+	"google.golang.org/protobuf/proto"
+
+	"github.com/chronos-go/chronos/store"
+)
+
+// open says what a node is now: which incarnation, what it can run, how much
+// at once. A new incarnation means that the old one is gone.
+func (e *entry) open(c *Open) (*Result, error) {
+	rec := &store.Session{
+		Incarnation: c.Incarnation, Handlers: c.Handlers, Capacity: c.Capacity, At: e.now, Features: c.Features,
+	}
+	next := newSession(rec)
+	if old := e.f.sessions[c.Node]; old != nil && old.Incarnation == c.Incarnation {
+		next.load = old.load
+	}
+	e.f.sessions[c.Node] = next
+	return &Result{Changed: true}, e.tx.PutSession(c.Node, rec)
+}
+
+// resolve finds what earlier incarnations of a node held, and decides by the
+// job's delivery what becomes of it. It works in bounded steps: Cursor is
+// where the next one goes on, empty when none is left.
+func (e *entry) resolve(c *Resolve) (*Result, error) {
+	afterJob, afterExec, _ := store.SplitID(c.After)
+	type held struct{ job, exec string }
+	var found []held
+	res := &Result{}
+	err := e.tx.Active("", afterJob, afterExec, func(job, exec string, a *store.Active) (bool, error) {
+		if a.Node == c.Node && a.Incarnation != c.Incarnation {
+			found = append(found, held{job, exec})
+		}
+		if len(found) >= sweepMax {
+			res.Cursor = store.JoinID(job, exec)
+			return false, nil
+		}
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	bytes := 0
+	for _, h := range found {
+		n, err := e.resolveOne(h.job, h.exec)
+		if err != nil {
+			return nil, err
+		}
+		res.Count++
+		if bytes += n; bytes > settleBytes {
+			res.Cursor = store.JoinID(h.job, h.exec)
+			break
+		}
+	}
+	return res, nil
+}
+
+func (e *entry) resolveOne(job, exec string) (int, error) {
+	s, err := e.load(job)
+	if err != nil {
+		return 0, err
+	}
+	x, err := e.tx.Execution(job, exec)
+	if err != nil || x == nil {
+		return 0, err
+	}
+	if err := e.release(s, exec, x); err != nil {
+		return 0, err
+	}
+	if err := e.lost(s, exec, x); err != nil {
+		return 0, err
+	}
+	return proto.Size(x), e.save(s)
+}
+
+// lost decides what becomes of an attempt whose node is gone. Whether it had
+// started cannot be known once its instant has passed; one that may run at
+// most once is given up even before, because a clock may have been set back.
+func (e *entry) lost(s *subject, exec string, x *store.Execution) error {
+	x.RecallAt = 0
+	gone := s.job == nil || s.job.Generation != x.Generation
+	atMostOnce := !gone && s.job.Definition.Delivery == store.Delivery_DELIVERY_AT_MOST_ONCE
+	if x.ReadyAt > e.now && !gone && !atMostOnce && !x.Cancel {
+		x.Attempts--
+		return e.place(s, exec, x)
+	}
+	record(x, &store.Attempt{
+		Number: x.Attempts, Node: x.Node, Token: x.Token, Version: x.Version,
+		Started: x.ReadyAt, Ended: e.now, Status: store.Status_STATUS_LOST,
+		Error: "the node stopped or was restarted before it could report",
+	})
+	x.Losses++
+	switch {
+	case gone:
+		return e.final(s, exec, x, store.Status_STATUS_CANCELED, store.Reason_REASON_DELETED)
+	case x.Cancel:
+		return e.final(s, exec, x, store.Status_STATUS_CANCELED, cancelReason(x, false))
+	case atMostOnce:
+		return e.final(s, exec, x, store.Status_STATUS_LOST, store.Reason_REASON_NONE)
+	case x.Losses == 1:
+		return e.place(s, exec, x)
+	default:
+		return e.waitInstant(s, exec, x, e.now+lossDelay(s.job.Definition.Retry, x.Losses))
+	}
+}
+
+// lossDelay spaces the attempts of an execution that keeps taking its node
+// down with it: the first loss is repeated at once, then after the retry
+// policy's first delay, doubled each time up to its cap.
+func lossDelay(r *store.Retry, losses int32) int64 {
+	delay, limit := r.GetInitial(), r.GetMax()
+	for i := int32(2); i < losses && delay < limit; i++ {
+		delay *= 2
+	}
+	return min(delay, limit)
+}

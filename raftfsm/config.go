@@ -1,0 +1,124 @@
+package raftfsm
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/chronos-go/chronos/store"
+)
+
+// Config says what a node is. The zero value of every field but Dir (or
+// InMemory) is right for most.
+type Config struct {
+	// ID names the node. Empty: the name in the directory, or a random one
+	// for a new directory. A directory does not change its name.
+	ID string
+	// Dir holds everything the node keeps.
+	Dir string
+	// InMemory keeps nothing on disk.
+	InMemory bool
+	// Logger receives what an operator should know; nil is silence.
+	Logger *slog.Logger
+	// OnApply is called after each committed batch, in log order, from Apply's
+	// goroutine: it must not block and must not propose. What is applied
+	// while Open brings the state up to date is not reported: the host starts
+	// from the state it finds.
+	OnApply func(*Effects)
+	// TrustView takes the state in state/ as the truth when raft.db is missing
+	// or damaged, and begins a new log there. On one node the state holds
+	// whatever was ever acknowledged, as long as it is itself undamaged,
+	// which is checked. For one start, by a person's decision.
+	TrustView bool
+
+	// StartTimeout bounds how long Open waits without progress. Default 10 s.
+	StartTimeout time.Duration
+	// EntryTimeout is how long an entry may take before its commands are
+	// proposed once more, under the same IDs. Default 10 s.
+	EntryTimeout time.Duration
+	// LeaderTimeout is how long Propose looks for a leader. Default 5 s.
+	LeaderTimeout time.Duration
+	// CloseTimeout bounds Close. Default 10 s.
+	CloseTimeout time.Duration
+	// SnapshotThreshold is how many entries make a new snapshot due. Default 8192.
+	SnapshotThreshold uint64
+	// SnapshotInterval is how often that is looked at. Default 2 minutes.
+	SnapshotInterval time.Duration
+	// SnapshotBytes is how many bytes of entries make one due at once:
+	// raft.db grows with what lies between snapshots and never shrinks.
+	// Default 64 MiB.
+	SnapshotBytes int64
+
+	// NoSync gives up durability. For tests: the control that must fail.
+	NoSync bool
+	// NoCompaction runs the store without compactors. For simulated days.
+	NoCompaction bool
+
+	guard   store.GuardOptions          // tests inject a full disk
+	backend func(logBackend) logBackend // tests inject write errors
+}
+
+// Timers of a single node. Nobody else votes, so they say nothing about
+// failure; an election is called for at once when the node opens.
+const (
+	singleTimeout    = 500 * time.Millisecond
+	maxAppendEntries = 512
+	trailingLogs     = 64
+	healthyAfter     = time.Minute
+)
+
+func (c *Config) setDefaults() {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.OnApply == nil {
+		c.OnApply = func(*Effects) {}
+	}
+	if c.SnapshotThreshold == 0 {
+		c.SnapshotThreshold = 8192
+	}
+	if c.SnapshotBytes == 0 {
+		c.SnapshotBytes = 64 << 20
+	}
+	for _, d := range []struct {
+		at  *time.Duration
+		def time.Duration
+	}{
+		{&c.StartTimeout, 10 * time.Second},
+		{&c.EntryTimeout, 10 * time.Second},
+		{&c.LeaderTimeout, 5 * time.Second},
+		{&c.CloseTimeout, 10 * time.Second},
+		{&c.SnapshotInterval, 2 * time.Minute},
+	} {
+		if *d.at <= 0 {
+			*d.at = d.def
+		}
+	}
+}
+
+// raftConfig is Raft's view of the configuration.
+func (c *Config) raftConfig(id string, notify chan<- bool) *raft.Config {
+	rc := raft.DefaultConfig()
+	rc.LocalID = raft.ServerID(id)
+	rc.HeartbeatTimeout = singleTimeout
+	rc.ElectionTimeout = singleTimeout
+	rc.LeaderLeaseTimeout = singleTimeout
+	rc.CommitTimeout = 50 * time.Millisecond
+	rc.MaxAppendEntries = maxAppendEntries
+	// The proposer batches, with two entries in flight. A buffer in front of
+	// Raft would add nothing but a place where futures are forgotten when
+	// Raft shuts down (raft #498).
+	rc.BatchApplyCh = false
+	rc.ShutdownOnRemove = false
+	rc.SnapshotThreshold = c.SnapshotThreshold
+	rc.SnapshotInterval = c.SnapshotInterval
+	// How much log stays behind a snapshot is decided by logStore.DeleteRange:
+	// as much as the older of the two snapshots needs. Fewer than a few would
+	// let a compaction empty the log.
+	rc.TrailingLogs = trailingLogs
+	rc.NotifyCh = notify
+	rc.Logger = raftLogger(c.Logger)
+	rc.NoLegacyTelemetry = true
+	return rc
+}

@@ -1,0 +1,68 @@
+package raftfsm
+
+import "github.com/chronos-go/chronos/store"
+
+// Effects is what one committed batch means to this node. The log itself
+// dispatches: an attempt starts because its assignment stands here.
+type Effects struct {
+	Assigned []Assignment
+	Recalled []Holding // the job changed: give back what has not started
+	Canceled []Holding // end the attempt; its result still counts
+	Revoked  []Holding // the token is void; the result will be refused
+	Changes  []Change
+	Due      int64    // earliest instant that entered the due index, 0 if none
+	Freed    []string // jobs whose last unfinished execution ended
+	More     bool     // work was left for the next entry: propose a Barrier
+	LogTime  int64
+	Restored bool // the state was replaced as a whole: look at everything anew
+}
+
+// Assignment gives an execution's next attempt to a node.
+type Assignment struct {
+	Job       string
+	Exec      string
+	Execution *store.Execution
+	Record    *store.Job
+	Payload   []byte
+}
+
+// Holding names an attempt that a node holds.
+type Holding struct {
+	Job, Exec, Node string
+	Incarnation     uint64
+	Token           uint64
+	Reason          store.Reason
+}
+
+// ChangeKind says what happened.
+type ChangeKind uint8
+
+// The kinds of changes.
+const (
+	JobPut ChangeKind = iota + 1
+	JobDeleted
+	JobPaused
+	JobResumed
+	ExecutionCreated
+	ExecutionAssigned
+	ExecutionRetrying
+	ExecutionEnded
+	ExecutionWithdrawn
+)
+
+// Change is one step of a job or an execution, in log order. Records are
+// shared: whoever gets one only reads it.
+type Change struct {
+	Kind      ChangeKind
+	At        int64
+	Job       string
+	Exec      string
+	Version   uint64
+	Execution *store.Execution
+}
+
+func (e *Effects) dueAt(at int64) {
+	if e.Due == 0 || at < e.Due {
+		e.Due = at
+	}
+}

@@ -1,0 +1,102 @@
+package raftfsm
+
+import (
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// leadership follows what Raft says of this node's role. Its owner is leader
+// from the moment a barrier was applied: then everything that earlier leaders
+// committed is in the state.
+type leadership struct {
+	raft   *raft.Raft
+	log    *slog.Logger
+	notify chan bool // Raft blocks on it: always drained
+	out    chan bool // newest change, for the host
+	leads  atomic.Bool
+
+	ready     chan struct{} // closed when this node leads for the first time
+	readyOnce sync.Once
+	closing   chan struct{}
+	done      sync.WaitGroup
+}
+
+func newLeadership(log *slog.Logger) *leadership {
+	return &leadership{
+		log:     log,
+		notify:  make(chan bool, 4),
+		out:     make(chan bool, 1),
+		ready:   make(chan struct{}),
+		closing: make(chan struct{}),
+	}
+}
+
+func (l *leadership) start(r *raft.Raft) {
+	l.raft = r
+	l.done.Go(l.follow)
+}
+
+// follow runs until close. Raft may still notify then; the channel's buffer
+// takes what a shutting down Raft, which does not block, has to say.
+func (l *leadership) follow() {
+	var caughtUp chan error // answers of the barrier under way
+	var again <-chan time.Time
+	elected := false
+	barrier := func() {
+		caughtUp, again = make(chan error, 1), nil
+		done := caughtUp
+		l.done.Go(func() { done <- l.raft.Barrier(time.Second).Error() })
+	}
+	for {
+		select {
+		case up := <-l.notify:
+			elected = up
+			if !up {
+				l.set(false)
+			} else if caughtUp == nil {
+				barrier()
+			}
+		case err := <-caughtUp:
+			caughtUp = nil
+			switch {
+			case err == nil && elected:
+				l.set(true)
+			case elected:
+				again = time.After(20 * time.Millisecond)
+			}
+		case <-again:
+			if elected {
+				barrier()
+			}
+		case <-l.closing:
+			l.set(false)
+			return
+		}
+	}
+}
+
+// set publishes a change; a reader that is late sees the newest.
+func (l *leadership) set(leads bool) {
+	if l.leads.Swap(leads) == leads {
+		return
+	}
+	l.log.Debug("chronos: leadership", "leader", leads)
+	select {
+	case <-l.out:
+	default:
+	}
+	l.out <- leads
+	if leads {
+		l.readyOnce.Do(func() { close(l.ready) })
+	}
+}
+
+// close ends it. Raft must still run, so that it answers the barrier.
+func (l *leadership) close() { close(l.closing) }
+
+// settle waits for the goroutines; bounded by the caller.
+func (l *leadership) settle() { l.done.Wait() }

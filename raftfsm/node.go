@@ -1,0 +1,291 @@
+package raftfsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/chronos-go/chronos/store"
+)
+
+// Node is one member of the log: it takes commands, and applies what is
+// committed to its store.
+type Node struct {
+	cfg    Config
+	log    *slog.Logger
+	id     string
+	lock   *store.DirLock
+	guard  *store.Guard
+	starts *starts
+	plan   plan
+
+	st    *store.Store
+	fsm   *fsm
+	logs  *logStore
+	snaps raft.SnapshotStore
+	trans *raft.InmemTransport
+	raft  *raft.Raft
+	lead  *leadership
+	prop  *proposer
+
+	open    atomic.Bool // effects are reported
+	spoiled atomic.Bool // the state is not to be used again
+	closing chan struct{}
+	owned   sync.WaitGroup
+
+	closeMu  sync.Mutex
+	down     bool  // Raft has ended, or never will
+	closed   bool  // so has the state
+	closeErr error // what was left to say of it
+}
+
+// OpenNode opens a node: directory, state, log, Raft. It returns when the node
+// leads and its state is up to date. Where state and log disagree, or either
+// is damaged, it heals what can be healed without losing anything that was
+// acknowledged, and refuses with a DamageError otherwise.
+func OpenNode(cfg Config) (*Node, error) {
+	cfg.setDefaults()
+	n := &Node{cfg: cfg, log: cfg.Logger, closing: make(chan struct{})}
+	n.lead = newLeadership(n.log)
+	if err := n.openFiles(); err != nil {
+		return nil, err
+	}
+	err := n.startRaft()
+	if err == nil {
+		err = n.awaitLeader()
+	}
+	if err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	n.open.Store(true)
+	n.owned.Go(n.keep)
+	return n, nil
+}
+
+// openFiles opens what is below Raft, on disk or in memory.
+func (n *Node) openFiles() error {
+	if n.cfg.InMemory {
+		return n.openMemory()
+	}
+	_, n.trans = raft.NewInmemTransport(raft.ServerAddress(randomID()))
+	starts := startsIn(n.cfg.Dir)
+	r := &recovery{cfg: &n.cfg, log: n.log, trans: n.trans, onDamage: n.damaged}
+	if err := r.run(); err != nil {
+		return errors.Join(err, r.release())
+	}
+	n.id, n.lock, n.guard, n.plan = r.nodeID, r.lock, r.guard, r.plan
+	n.starts, n.st, n.logs, n.snaps = &starts, r.view, r.logs, r.snaps
+	logs, snaps := r.logs, r.snaps
+	snaps.taken = logs.snapshotTaken
+	logs.keepFrom = func() uint64 { return snaps.oldest() + 1 }
+	if n.cfg.backend != nil {
+		logs.backend = n.cfg.backend(logs.backend)
+	}
+	return nil
+}
+
+func (n *Node) openMemory() (err error) {
+	n.id = n.cfg.ID
+	if n.id == "" {
+		n.id = randomID()
+	}
+	_, n.trans = raft.NewInmemTransport(raft.ServerAddress(randomID()))
+	n.st, err = store.Open(store.Options{InMemory: true, Logger: n.log, OnCorrupt: n.damaged, NoCompaction: n.cfg.NoCompaction})
+	if err != nil {
+		return err
+	}
+	n.logs = newLogStore(raft.NewInmemStore(), "memory", n.cfg.SnapshotBytes)
+	first := singleConfiguration(n.id)
+	c := &createLog{logID: randomID(), nodeID: n.id, term: 1}
+	n.snaps = &memorySnapshots{InmemSnapshotStore: raft.NewInmemSnapshotStore(), taken: n.logs.snapshotTaken}
+	return errors.Join(c.fill(n.logs, &first), n.st.SetLogID(c.logID))
+}
+
+// memorySnapshots restarts the byte count. A snapshot in memory serves no
+// restart; it lets the log in memory be shortened.
+type memorySnapshots struct {
+	*raft.InmemSnapshotStore
+	taken func()
+}
+
+// Create implements raft.SnapshotStore.
+func (m *memorySnapshots) Create(v raft.SnapshotVersion, index, term uint64, c raft.Configuration,
+	ci uint64, t raft.Transport) (raft.SnapshotSink, error) {
+	sink, err := m.InmemSnapshotStore.Create(v, index, term, c, ci, t)
+	return &snapshotSink{SnapshotSink: sink, taken: m.taken}, err
+}
+
+// startRaft starts Raft, which restores a snapshot first when the plan says
+// so. NewRaft panics on some damage: that is an error here.
+func (n *Node) startRaft() error {
+	n.fsm = newFSM(n.st, n.applied, n.log)
+	n.logs.fail = n.fsm.stop
+	rc := n.cfg.raftConfig(n.id, n.lead.notify)
+	rc.NoSnapshotRestoreOnStart = !n.plan.restore
+	err := guarded(func() (err error) {
+		n.raft, err = raft.NewRaft(rc, n.fsm, n.logs, n.logs, n.snaps, n.trans)
+		return err
+	})
+	if err != nil {
+		n.raft = nil
+		return fmt.Errorf("raftfsm: start Raft: %w", err)
+	}
+	n.logs.running.Store(true)
+	n.lead.start(n.raft)
+	n.prop = newProposer(&proposer{
+		apply:    n.raft.Apply,
+		room:     n.room,
+		fsm:      n.fsm,
+		timeout:  n.cfg.EntryTimeout,
+		patience: n.cfg.LeaderTimeout,
+	})
+	if at := n.raft.LastIndex(); at < n.plan.expect {
+		return &DamageError{Path: n.cfg.Dir, Remedy: remedyAll,
+			Reason: fmt.Sprintf("Raft starts at entry %d, the log and the snapshots go to %d", at, n.plan.expect)}
+	}
+	return n.fsm.stopped()
+}
+
+// applied passes effects on, once the host has seen the state they build on.
+func (n *Node) applied(e *Effects) {
+	if n.open.Load() {
+		n.cfg.OnApply(e)
+	}
+}
+
+func (n *Node) room() error {
+	if n.guard == nil {
+		return nil
+	}
+	return n.guard.Check()
+}
+
+// campaign makes a single node elect itself now instead of after a timeout
+// that waits for others.
+func (n *Node) campaign() {
+	to := n.trans.LocalAddr()
+	n.trans.Connect(to, n.trans)
+	defer n.trans.Disconnect(to)
+	req := &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{
+		ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(n.id), Addr: []byte(to),
+	}}
+	if err := n.trans.TimeoutNow(raft.ServerID(n.id), to, req, &raft.TimeoutNowResponse{}); err != nil {
+		n.log.Debug("chronos: no early election", "error", err)
+	}
+}
+
+// awaitLeader waits until this node leads and has applied the log. A long
+// replay may take its time, as long as it gets on.
+func (n *Node) awaitLeader() error {
+	n.campaign()
+	last, since := n.st.Applied().GetIndex(), time.Now()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-n.lead.ready:
+			return n.fsm.stopped()
+		case <-n.fsm.stopCh:
+			return stoppedBy(n.fsm.stopped())
+		case <-tick.C:
+		}
+		if at := n.st.Applied().GetIndex(); at != last {
+			last, since = at, time.Now()
+		}
+		if time.Since(since) > n.cfg.StartTimeout {
+			return fmt.Errorf("%w after %v: Raft is %s at entry %d, the state at %d",
+				ErrNoLeader, n.cfg.StartTimeout, n.raft.State(), n.raft.LastIndex(), last)
+		}
+	}
+}
+
+// damaged hears from the store that the state is not what was written.
+func (n *Node) damaged(err error) {
+	n.spoil(err)
+	if n.open.Load() {
+		n.fsm.stop(err)
+	}
+}
+
+// spoil makes the next start rebuild the state.
+func (n *Node) spoil(err error) {
+	if n.spoiled.Swap(true) || n.cfg.InMemory {
+		return
+	}
+	startsIn(n.cfg.Dir).condemn(err.Error())
+}
+
+// keep does what has to be done beside the log while the node is open.
+func (n *Node) keep() {
+	healthy := time.NewTimer(healthyAfter)
+	defer healthy.Stop()
+	stopped := n.fsm.stopCh
+	for {
+		select {
+		case <-n.logs.heavy:
+			if err := n.Snapshot(); err != nil {
+				n.log.Warn("chronos: snapshot for the sake of the log's size", "error", err)
+			}
+		case <-healthy.C:
+			if n.starts != nil && !n.spoiled.Load() {
+				n.starts.ended()
+			}
+		case <-stopped:
+			stopped = nil
+			if err := n.fsm.stopped(); errors.Is(err, store.ErrCorrupt) {
+				n.spoil(err)
+			}
+		case <-n.closing:
+			return
+		}
+	}
+}
+
+// Store is the node's state, for reading.
+func (n *Node) Store() *store.Store { return n.st }
+
+// ID is the node's name.
+func (n *Node) ID() string { return n.id }
+
+// Propose commits commands and returns their results, in order; this node
+// has applied them by then. Commands of one call are applied in order, in one
+// entry if they fit into one; when not, the results of those that were
+// applied come with the error.
+//
+// An error that matches ErrUncertain leaves open whether the commands were or
+// will be applied; ctx ending is one such case. The same command with the same
+// ID may be proposed again: it gets its first answer. Without ErrUncertain
+// they were not applied and will not be.
+func (n *Node) Propose(ctx context.Context, cmds []*Command) ([]*Result, error) {
+	return n.prop.propose(ctx, cmds)
+}
+
+// IsLeader says whether this node leads and its state holds everything that
+// was committed before. It is a hint: by the time it is read it may be over.
+func (n *Node) IsLeader() bool { return n.lead.leads.Load() && n.fsm.stopped() == nil }
+
+// LeaderCh delivers changes of IsLeader. It is for one reader, which sees at
+// least the newest.
+func (n *Node) LeaderCh() <-chan bool { return n.lead.out }
+
+// Snapshot takes a snapshot now, so that the log can be shortened. It returns
+// when the snapshot is on disk.
+func (n *Node) Snapshot() error {
+	if err := n.fsm.stopped(); err != nil {
+		return stoppedBy(err)
+	}
+	err := n.raft.Snapshot().Error()
+	switch {
+	case errors.Is(err, raft.ErrNothingNewToSnapshot):
+		return nil
+	case errors.Is(err, raft.ErrRaftShutdown):
+		return ErrClosed
+	}
+	return err
+}

@@ -1,0 +1,268 @@
+package raftfsm
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/chronos-go/chronos/store"
+)
+
+// ageing is how long an execution must have waited to draw level with one of
+// the next higher priority: a rank fixed at the start, so nothing starves.
+const ageing = int64(60_000_000_000)
+
+// webhookClass is the waiting queue of webhooks: every node can call them.
+const webhookClass = "webhook"
+
+func classOf(def *store.Definition) string {
+	if def.Webhook != nil {
+		return webhookClass
+	}
+	return "handler:" + def.Handler
+}
+
+// place gives a ready execution to a node, or queues it until one has room.
+// Who queued before goes first.
+func (e *entry) place(s *subject, exec string, x *store.Execution) error {
+	class := classOf(s.job.Definition)
+	if e.f.waiting[class] == 0 {
+		if node := e.pick(class); node != "" {
+			return e.assign(s, exec, x, node)
+		}
+	}
+	x.Wait, x.Class = store.Wait_WAIT_ROOM, class
+	x.Rank = max(x.ReadyAt, e.now) - int64(x.Priority)*ageing
+	x.Node, x.Incarnation = "", 0
+	if x.Attempts == 0 && s.job.Definition.StartDeadline > 0 {
+		x.DeadlineAt = x.ReadyAt + s.job.Definition.StartDeadline
+		if err := e.watchDeadline(s, exec, x); err != nil {
+			return err
+		}
+	}
+	e.f.waiting[class]++
+	e.f.queued++
+	if err := e.tx.PutWaiting(store.WaitingEntry{Class: class, Rank: x.Rank, Job: s.id, Exec: exec}); err != nil {
+		return err
+	}
+	if err := e.tx.PutActive(s.id, exec, &store.Active{}); err != nil {
+		return err
+	}
+	return e.tx.PutExecution(s.id, exec, x)
+}
+
+// pick is the least loaded node that can run the class and has room.
+func (e *entry) pick(class string) string {
+	best, load := "", int64(0)
+	for node, sess := range e.f.sessions {
+		if sess.load >= sess.Capacity || !sess.runs(class) {
+			continue
+		}
+		if best == "" || sess.load < load || sess.load == load && node < best {
+			best, load = node, sess.load
+		}
+	}
+	return best
+}
+
+func (s *session) runs(class string) bool {
+	if class == webhookClass {
+		return true
+	}
+	return s.handlers[class[len("handler:"):]]
+}
+
+// assign commits who runs the next attempt, under a new fencing token.
+func (e *entry) assign(s *subject, exec string, x *store.Execution, node string) error {
+	exclusive := overlapOf(s.job.Definition, x) != store.Overlap_OVERLAP_ALLOW_ALL
+	if exclusive {
+		if held, err := e.tx.Lock(s.id); err != nil {
+			return err
+		} else if held != nil && held.Execution != exec {
+			// Only after an edit from AllowAll: the older one goes first.
+			s.st.Active--
+			return e.buffer(s, exec, x)
+		}
+	}
+	sess := e.f.sessions[node]
+	sess.load++
+	if err := e.forgetDeadline(s, exec, x); err != nil {
+		return err
+	}
+	x.DeadlineAt = 0
+	x.Wait, x.Node, x.Incarnation, x.Token = store.Wait_WAIT_ASSIGNED, node, sess.Incarnation, e.sequence()
+	x.Class, x.Rank = "", 0
+	x.Version = s.job.Version
+	x.Attempts++
+	if exclusive {
+		lock := &store.Lock{Execution: exec, Node: node, Incarnation: sess.Incarnation, Token: x.Token}
+		if err := e.tx.PutLock(s.id, lock); err != nil {
+			return err
+		}
+	}
+	payload, err := e.payload(s, exec, x)
+	if err != nil {
+		return err
+	}
+	e.eff.Assigned = append(e.eff.Assigned, Assignment{Job: s.id, Exec: exec, Execution: x, Record: s.job, Payload: payload})
+	e.change(ExecutionAssigned, s.id, exec, x)
+	if err := e.tx.PutActive(s.id, exec, &store.Active{Node: node, Incarnation: sess.Incarnation, Token: x.Token}); err != nil {
+		return err
+	}
+	return e.tx.PutExecution(s.id, exec, x)
+}
+
+func (e *entry) payload(s *subject, exec string, x *store.Execution) ([]byte, error) {
+	if !x.HasPayload {
+		return s.job.Definition.Payload, nil
+	}
+	p, err := e.tx.Payload(s.id, exec)
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
+		return nil, fmt.Errorf("execution %s:%s has lost its payload", s.id, exec)
+	}
+	return p.Data, nil
+}
+
+// release takes an attempt from the node that held it.
+func (e *entry) release(s *subject, exec string, x *store.Execution) error {
+	if sess := e.f.sessions[x.Node]; sess != nil && sess.Incarnation == x.Incarnation {
+		sess.load--
+	}
+	x.Wait = store.Wait_WAIT_NONE
+	lock, err := e.tx.Lock(s.id)
+	if err != nil {
+		return err
+	}
+	if lock != nil && lock.Execution == exec {
+		return e.tx.DeleteLock(s.id)
+	}
+	return nil
+}
+
+// unqueue takes an execution out of the waiting queue.
+func (e *entry) unqueue(s *subject, exec string, x *store.Execution) error {
+	e.forgetWaiting(x.Class)
+	return e.tx.DeleteWaiting(store.WaitingEntry{Class: x.Class, Rank: x.Rank, Job: s.id, Exec: exec})
+}
+
+func (e *entry) forgetWaiting(class string) {
+	e.f.queued--
+	if e.f.waiting[class]--; e.f.waiting[class] == 0 {
+		delete(e.f.waiting, class)
+	}
+}
+
+// settleMax and settleBytes bound what one entry gives out from the queue.
+const (
+	settleMax   = 1_000
+	settleBytes = 512 << 10
+)
+
+// settle closes an entry: room that has become free goes to who waits, best
+// rank first over all classes.
+func (e *entry) settle() error {
+	if e.f.queued == 0 {
+		return nil
+	}
+	heads, err := e.heads()
+	if err != nil {
+		return err
+	}
+	bytes := 0
+	for i, w := range heads {
+		if i == settleMax || bytes > settleBytes {
+			e.eff.More = true
+			return nil
+		}
+		node := e.pick(w.Class)
+		if node == "" {
+			continue
+		}
+		n, err := e.take(w, node)
+		if err != nil {
+			return err
+		}
+		bytes += n
+	}
+	return nil
+}
+
+// heads is who may come off the queue now: of every class that some node has
+// room for, no more than there is room.
+func (e *entry) heads() ([]store.WaitingEntry, error) {
+	var out []store.WaitingEntry
+	for _, class := range e.classes() {
+		room := e.room(class)
+		if room == 0 {
+			continue
+		}
+		n := int64(0)
+		err := e.tx.Waiting(class, func(w store.WaitingEntry) (bool, error) {
+			out = append(out, w)
+			n++
+			return n < min(room, settleMax+1), nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].Rank < out[j].Rank })
+	return out, nil
+}
+
+func (e *entry) classes() []string {
+	out := make([]string, 0, len(e.f.waiting))
+	for class := range e.f.waiting {
+		out = append(out, class)
+	}
+	slices.Sort(out)
+	return out
+}
+
+func (e *entry) room(class string) int64 {
+	room := int64(0)
+	for _, sess := range e.f.sessions {
+		if sess.runs(class) {
+			room += max(0, sess.Capacity-sess.load)
+		}
+	}
+	return room
+}
+
+// take gives one queued execution to a node, unless it may not start any more.
+func (e *entry) take(w store.WaitingEntry, node string) (int, error) {
+	s, err := e.load(w.Job)
+	if err != nil {
+		return 0, err
+	}
+	x, err := e.tx.Execution(w.Job, w.Exec)
+	if err != nil {
+		return 0, err
+	}
+	if x == nil || x.Wait != store.Wait_WAIT_ROOM {
+		return 0, fmt.Errorf("queued execution %s:%s does not wait", w.Job, w.Exec)
+	}
+	switch {
+	case s.job == nil || s.job.Generation != x.Generation:
+		err = e.final(s, w.Exec, x, store.Status_STATUS_CANCELED, store.Reason_REASON_DELETED)
+	case x.DeadlineAt > 0 && e.now > x.DeadlineAt:
+		err = e.final(s, w.Exec, x, store.Status_STATUS_MISSED, store.Reason_REASON_DEADLINE)
+	case classOf(s.job.Definition) != w.Class:
+		if err = e.unqueue(s, w.Exec, x); err == nil { // an edit gave the job another handler
+			err = e.place(s, w.Exec, x)
+		}
+	default:
+		if err = e.unqueue(s, w.Exec, x); err == nil {
+			err = e.assign(s, w.Exec, x, node)
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	return proto.Size(x), e.save(s)
+}

@@ -1,0 +1,362 @@
+package raftfsm
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/chronos-go/chronos/store"
+)
+
+// recovery opens a directory: it gathers evidence without changing anything,
+// decides, and carries the decision out. Its fields become the node's.
+type recovery struct {
+	cfg   *Config
+	log   *slog.Logger
+	trans raft.Transport
+
+	lock   *store.DirLock
+	guard  *store.Guard
+	starts starts
+	snaps  *snapshotStore
+	logs   *logStore
+	view   *store.Store
+
+	evidence evidence
+	conf     raft.Configuration // the newest that was seen
+	logID    string
+	nodeID   string
+	startsN  int
+	damage   error // why raft.db is unusable, when TrustView lets us go on without
+	plan     plan
+	onDamage func(error)
+}
+
+// run leaves a directory that Raft can start from, or an error.
+func (r *recovery) run() error {
+	if err := r.occupy(); err != nil {
+		return err
+	}
+	steps := []func() error{r.readSnapshots, r.readLog, r.readView, r.judge, r.carryOut, r.nameView}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// occupy makes the directory ours and looks whether there is room to work.
+func (r *recovery) occupy() (err error) {
+	dir := r.cfg.Dir
+	if dir == "" {
+		return errors.New("raftfsm: Config.Dir is empty")
+	}
+	if r.lock, err = store.LockDir(dir); err != nil {
+		return err
+	}
+	r.cfg.guard.Logger = cmp.Or(r.cfg.guard.Logger, r.log)
+	if r.guard, err = store.NewGuard(dir, r.cfg.guard); err != nil {
+		return err
+	}
+	if err := r.guard.Check(); err != nil {
+		return err
+	}
+	r.starts = startsIn(dir)
+	r.startsN, r.evidence.view.doubt = r.starts.doubt()
+	r.evidence.dir, r.evidence.trust = dir, r.cfg.TrustView
+	return r.starts.begin(r.startsN)
+}
+
+func (r *recovery) readSnapshots() (err error) {
+	if r.snaps, err = openSnapshots(r.cfg.Dir, r.log); err != nil {
+		return err
+	}
+	list, err := r.snaps.List()
+	if err != nil {
+		return err
+	}
+	for _, m := range list {
+		id := m.ID
+		r.evidence.snapshots = append(r.evidence.snapshots, snapshot{
+			id: id, index: m.Index, term: m.Term,
+			verify: func() error { return r.snaps.verify(id) },
+		})
+	}
+	if len(list) > 0 {
+		r.conf = list[0].Configuration
+	}
+	names, err := r.snaps.names()
+	for _, name := range names {
+		var term, index uint64 // a damaged one still tells by its name how far it went
+		_, _ = fmt.Sscanf(name, "%d-%d-", &term, &index)
+		r.evidence.known = max(r.evidence.known, index, 1)
+	}
+	return err
+}
+
+func (r *recovery) readLog() (err error) {
+	r.logs, err = openLog(r.cfg.Dir, r.cfg.NoSync, r.cfg.SnapshotBytes)
+	if err == nil {
+		r.logID, r.nodeID, err = r.logs.identity()
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		r.evidence.logAbsent = true
+		return nil
+	case err != nil && r.cfg.TrustView && errors.Is(err, store.ErrCorrupt):
+		r.damage = err
+		r.evidence.logAbsent = true
+		return r.closeLog()
+	case err != nil:
+		return err
+	}
+	if r.cfg.ID != "" && r.cfg.ID != r.nodeID {
+		return fmt.Errorf("%w: %q is the directory of node %q, not of %q", ErrWrongNode, r.cfg.Dir, r.nodeID, r.cfg.ID)
+	}
+	return r.walkLog()
+}
+
+func (r *recovery) walkLog() error {
+	newest := r.evidence.newest()
+	extent, err := r.logs.extent(func(l *raft.Log) {
+		if l.Type == raft.LogConfiguration {
+			r.conf = raft.DecodeConfiguration(l.Data)
+		}
+		if l.Index > newest {
+			r.logs.since.Add(int64(len(l.Data)))
+		}
+	})
+	if err != nil {
+		return &DamageError{Path: r.logs.path, Reason: err.Error(), Remedy: remedyLog}
+	}
+	extent.id = r.logID
+	r.evidence.log = extent
+	r.evidence.known = max(r.evidence.known, extent.last)
+	return nil
+}
+
+func (r *recovery) closeLog() error {
+	if r.logs == nil {
+		return nil
+	}
+	l := r.logs
+	r.logs = nil
+	return l.close()
+}
+
+// readView opens state/. Only damage is evidence; a full disk, a lock or a
+// newer format end the start, and nothing is moved.
+func (r *recovery) readView() error {
+	v := &r.evidence.view
+	if err := r.openView(); err != nil {
+		if !errors.Is(err, store.ErrCorrupt) {
+			return err
+		}
+		v.err = err
+		return nil
+	}
+	applied := r.view.Applied()
+	v.index, v.term, v.logID = applied.GetIndex(), applied.GetTerm(), r.view.LogID()
+	if r.evidence.logAbsent || v.logID == r.logID {
+		r.evidence.known = max(r.evidence.known, v.index)
+	}
+	if r.logs == nil {
+		return nil
+	}
+	var l raft.Log
+	if err := r.logs.GetLog(v.index, &l); err == nil && l.Term != v.term {
+		v.conflict = true
+	}
+	return nil
+}
+
+func (r *recovery) openView() (err error) {
+	r.view, err = store.Open(store.Options{
+		Dir: r.cfg.Dir, Logger: r.log, Guard: r.guard, OnCorrupt: r.onDamage,
+		NoSync: r.cfg.NoSync, NoCompaction: r.cfg.NoCompaction,
+	})
+	return err
+}
+
+func (r *recovery) judge() (err error) {
+	r.plan, err = r.evidence.decide()
+	if err != nil && r.cfg.TrustView && !r.evidence.logAbsent {
+		r.damage, r.evidence.logAbsent = err, true
+		if err := r.closeLog(); err != nil {
+			return err
+		}
+		r.plan, err = r.evidence.decide()
+	}
+	if err != nil {
+		return err
+	}
+	if r.plan.why != "" {
+		r.log.Warn("chronos: recovering", "dir", r.cfg.Dir, "why", r.plan.why,
+			"rebuild", !r.plan.adopt, "snapshot", r.evidence.newest(), "log", r.evidence.log.last)
+	}
+	if !r.plan.verify {
+		return nil
+	}
+	err = r.view.Verify(context.Background())
+	if errors.Is(err, store.ErrCorrupt) {
+		return r.evidence.lost(err.Error())
+	}
+	return err
+}
+
+// carryOut changes the directory. Each step leaves it in a state from which
+// the same or a later start arrives at the same end; a new raft.db comes last.
+func (r *recovery) carryOut() error {
+	p := r.plan
+	if p.quarantine != "" {
+		if err := r.replaceView(p.quarantine); err != nil {
+			return err
+		}
+	}
+	for _, id := range p.discard {
+		if err := r.setAside(filepath.Join(snapshotDir, id), "snapshot "+id+" is damaged"); err != nil {
+			return err
+		}
+	}
+	if p.newLog {
+		return r.replaceLog()
+	}
+	if p.adopt {
+		return r.adopt(r.evidence.view.term)
+	}
+	return nil
+}
+
+// replaceView moves state/ aside and opens an empty one.
+func (r *recovery) replaceView(why string) error {
+	if err := r.closeView(); err != nil {
+		return err
+	}
+	to, err := store.Quarantine(r.cfg.Dir, why, r.log)
+	if err != nil {
+		return err
+	}
+	r.log.Warn("chronos: state moved to quarantine, it is rebuilt from snapshot and log", "to", to)
+	return r.openView()
+}
+
+func (r *recovery) closeView() error {
+	if r.view == nil {
+		return nil
+	}
+	v := r.view
+	r.view = nil
+	return v.Close()
+}
+
+// setAside moves a file or directory of the host's directory to quarantine.
+func (r *recovery) setAside(name, why string) error {
+	to := filepath.Join(r.cfg.Dir, "quarantine", time.Now().UTC().Format("20060102T150405.000000000Z")+"-"+filepath.Base(name))
+	if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+		return err
+	}
+	r.log.Warn("chronos: file moved to quarantine", "name", name, "why", why, "to", to)
+	if err := os.Rename(filepath.Join(r.cfg.Dir, name), to); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(filepath.Dir(to)), syncDir(filepath.Dir(filepath.Join(r.cfg.Dir, name))))
+}
+
+// replaceLog makes a new raft.db, for a new directory or because a person
+// asked for it.
+func (r *recovery) replaceLog() error {
+	r.nodeID = cmp.Or(r.cfg.ID, r.nodeID, randomID())
+	r.logID = randomID()
+	r.conf = singleConfiguration(r.nodeID)
+	c := &createLog{dir: r.cfg.Dir, logID: r.logID, nodeID: r.nodeID, noSync: r.cfg.NoSync}
+	first := &r.conf
+	if !r.plan.fresh {
+		first = nil
+	}
+	c.term = max(1, r.evidence.view.term)
+	for _, s := range r.evidence.snapshots {
+		c.term = max(c.term, s.term)
+	}
+	if err := c.write(first); err != nil {
+		return err
+	}
+	if r.plan.adopt {
+		if err := r.adopt(r.evidence.view.term); err != nil {
+			return err
+		}
+	}
+	if err := r.nameView(); err != nil {
+		return err
+	}
+	if r.damage != nil {
+		if err := r.setAside(logName, r.damage.Error()); err != nil {
+			return err
+		}
+	}
+	if err := c.rename(); err != nil {
+		return err
+	}
+	var err error
+	r.logs, err = openLog(r.cfg.Dir, r.cfg.NoSync, r.cfg.SnapshotBytes)
+	return err
+}
+
+// adopt writes a snapshot of the view for Raft to start from, and drops what
+// the log holds up to there.
+func (r *recovery) adopt(term uint64) error {
+	index := r.evidence.view.index
+	sink, err := r.snaps.Create(1, index, max(term, 1), r.conf, 1, r.trans)
+	if err != nil {
+		return err
+	}
+	content := r.view.Snapshot()
+	defer content.Release()
+	if _, err := content.WriteTo(sink); err != nil {
+		return errors.Join(err, sink.Cancel())
+	}
+	if err := sink.Close(); err != nil {
+		return err
+	}
+	if r.logs == nil {
+		return nil
+	}
+	if have, err := r.logs.GetUint64([]byte(keyTerm)); err != nil || have < term {
+		if err := r.logs.SetUint64([]byte(keyTerm), term); err != nil {
+			return err
+		}
+	}
+	l := r.evidence.log
+	return r.logs.DeleteRange(l.first, min(l.last, index))
+}
+
+// nameView ties the view to the log.
+func (r *recovery) nameView() error {
+	if r.view.LogID() == r.logID {
+		return nil
+	}
+	return r.view.SetLogID(r.logID)
+}
+
+// release gives everything back after a failed start.
+func (r *recovery) release() error {
+	err := errors.Join(r.closeView(), r.closeLog())
+	if r.lock != nil {
+		r.lock.Unlock()
+	}
+	return err
+}
+
+func singleConfiguration(id string) raft.Configuration {
+	return raft.Configuration{Servers: []raft.Server{{
+		Suffrage: raft.Voter, ID: raft.ServerID(id), Address: raft.ServerAddress(id),
+	}}}
+}

@@ -1,0 +1,74 @@
+package raftfsm
+
+import (
+	"io"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/chronos-go/chronos/store"
+)
+
+// Snapshot implements raft.FSM. It is cheap: it pins a read transaction. A
+// stopped state machine has none: Raft believes that every entry it handed
+// over was applied, so a snapshot would claim what the state does not hold.
+func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
+	if err := f.stopped(); err != nil {
+		return nil, stoppedBy(err)
+	}
+	if g := f.st.Guard(); g != nil {
+		if err := g.Check(); err != nil {
+			return nil, err
+		}
+	}
+	return &snapshotter{content: f.st.Snapshot(), stop: f.stopCh}, nil
+}
+
+// Restore implements raft.FSM. The store swaps the new state in when it is
+// complete and verified; a kill half-way leaves the old one.
+func (f *fsm) Restore(r io.ReadCloser) error {
+	if err := f.stopped(); err != nil {
+		return stoppedBy(err)
+	}
+	if err := f.st.Restore(r); err != nil {
+		return err
+	}
+	if err := f.reload(); err != nil {
+		return err
+	}
+	f.onApply(&Effects{Restored: true})
+	return nil
+}
+
+// snapshotter writes a pinned state to Raft's sink while Apply goes on.
+type snapshotter struct {
+	content *store.Snapshot
+	stop    <-chan struct{}
+}
+
+// Persist implements raft.FSMSnapshot. It gives up when the node closes.
+func (s *snapshotter) Persist(sink raft.SnapshotSink) error {
+	_, err := s.content.WriteTo(abortable{w: sink, stop: s.stop})
+	if err != nil {
+		_ = sink.Cancel()
+		return err
+	}
+	return sink.Close()
+}
+
+// Release implements raft.FSMSnapshot.
+func (s *snapshotter) Release() { s.content.Release() }
+
+// abortable fails as soon as stop is closed.
+type abortable struct {
+	w    io.Writer
+	stop <-chan struct{}
+}
+
+func (a abortable) Write(p []byte) (int, error) {
+	select {
+	case <-a.stop:
+		return 0, ErrClosed
+	default:
+		return a.w.Write(p)
+	}
+}

@@ -1,0 +1,55 @@
+package chronos
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// NodeStatus is how a scheduler stands, for people and for a readiness probe.
+type NodeStatus struct {
+	Node    string
+	Ready   bool  // writes are accepted
+	Running bool  // Run runs: jobs fire
+	Err     error // what stopped the scheduler, nil while it works
+
+	Attempts int // running on this node
+	Assigned int // assigned to this node, waiting for their instant
+	Stuck    int // given up, but their handlers have not returned
+	Handlers []string
+
+	NextDue time.Time // earliest instant waited for, zero if none is known
+	// Trouble names jobs that cannot be scheduled, and why. The others go on.
+	Trouble map[string]string
+
+	AppliedIndex, CommitIndex, Term uint64
+	LogBytes                        int64  // since the last snapshot
+	Queue                           int    // commands waiting to be committed
+	Records                         uint64 // in the state
+	DiskFull                        bool   // writes are refused until there is room
+	Recovered                       string // what New had to repair, empty if nothing
+}
+
+// Status tells how this scheduler stands. It does not fail, also when closed.
+func (s *Scheduler) Status() NodeStatus {
+	s.mu.Lock()
+	running := s.runEnd != nil
+	s.mu.Unlock()
+	raft := s.node.Status()
+	out := NodeStatus{
+		Node: s.options.Node, Ready: raft.Leader && raft.Stopped == nil && !raft.DiskFull && !s.closed(), Running: running && !s.closed(),
+		Attempts: s.dispatcher.Running(), Assigned: s.dispatcher.Pending(), Stuck: s.dispatcher.Stuck(),
+		Handlers:     slices.Clone(s.dispatcher.Handlers()),
+		Trouble:      maps.Clone(s.planner.Trouble()),
+		AppliedIndex: raft.AppliedIndex, CommitIndex: raft.CommitIndex, Term: raft.Term,
+		LogBytes: raft.LogBytes, Queue: raft.Queue, DiskFull: raft.DiskFull, Recovered: raft.Recovered,
+		Records: s.node.Store().Applied().GetRecords(),
+	}
+	if err := s.node.Err(); err != nil {
+		out.Err = translate(err)
+	}
+	if next, ok := s.planner.NextDue(); ok && out.Running {
+		out.NextDue = next
+	}
+	return out
+}

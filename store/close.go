@@ -1,0 +1,61 @@
+package store
+
+// Close ends the store and marks the stop as clean. It waits for open views
+// and snapshots; scans under way end early with ErrClosed. When the disk has
+// no room for what Badger must still write, Close answers ErrDiskFull and can
+// be called again; until then the store is closed to everybody else.
+func (s *Store) Close() error {
+	s.shutOut()
+	s.exclusive.Lock()
+	defer s.exclusive.Unlock()
+	g := s.live()
+	if g == nil {
+		return nil
+	}
+	g.aborted.Store(true)
+	g.retire()
+	s.wg.Wait()
+	<-g.idle
+	if err := s.roomToClose(g); err != nil {
+		return err
+	}
+	err := s.shut(g)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.gen = nil
+	return err
+}
+
+// shutOut lets nobody in any more and hurries those who are in.
+func (s *Store) shutOut() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.gen != nil {
+		s.gen.aborted.Store(true)
+	}
+	for _, g := range s.leaving {
+		g.aborted.Store(true)
+	}
+	s.stop()
+}
+
+func (s *Store) live() *generation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gen
+}
+
+// shut closes Badger and leaves CLEAN behind when all went well.
+func (s *Store) shut(g *generation) error {
+	err := g.close()
+	if err == nil && s.failure() == nil && g.dir != "" {
+		if err := s.layout.writeClean(g.name); err != nil {
+			s.log.Warn("store: this stop could not be marked as clean, the next start takes longer", "error", err)
+		}
+	}
+	if s.lock != nil {
+		s.lock.Unlock()
+	}
+	return err
+}

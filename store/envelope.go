@@ -1,0 +1,75 @@
+package store
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+
+	"github.com/cespare/xxhash/v2"
+	"google.golang.org/protobuf/proto"
+)
+
+// Every value is an envelope: one byte of version, the CRC32C of key and
+// payload, the payload. The key is part of the sum, so a value that turns up
+// under another key is noticed too.
+const (
+	envelopeVersion = 1
+	envelopeHeader  = 5
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// deterministic because two nodes must hold the same bytes.
+var marshal = proto.MarshalOptions{Deterministic: true}
+
+func recordSum(key, payload []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, payload)
+}
+
+// seal encodes m as the value of key.
+func seal(key []byte, m proto.Message) ([]byte, error) {
+	buf := make([]byte, envelopeHeader, envelopeHeader+marshal.Size(m))
+	buf, err := marshal.MarshalAppend(buf, m)
+	if err != nil {
+		return nil, err
+	}
+	buf[0] = envelopeVersion
+	binary.BigEndian.PutUint32(buf[1:], recordSum(key, buf[envelopeHeader:]))
+	return buf, nil
+}
+
+// unseal answers the payload of a value, or ErrCorrupt.
+func unseal(key, value []byte) ([]byte, error) {
+	if len(value) < envelopeHeader {
+		return nil, corrupt("record %q is %d bytes long, too short for its envelope", key, len(value))
+	}
+	payload := value[envelopeHeader:]
+	if sum := binary.BigEndian.Uint32(value[1:]); sum != recordSum(key, payload) {
+		return nil, corrupt("record %q does not match its checksum", key)
+	}
+	if value[0] != envelopeVersion {
+		return nil, corrupt("record %q has envelope version %d, this build reads %d", key, value[0], envelopeVersion)
+	}
+	return payload, nil
+}
+
+// decode reads a payload that unseal answered.
+func decode(key, payload []byte, into proto.Message) error {
+	proto.Reset(into)
+	if err := proto.Unmarshal(payload, into); err != nil {
+		return corrupt("record %q: %w", key, err)
+	}
+	return nil
+}
+
+// recordHash is one record's share of the digest: the sum over all records is
+// the same whatever order they were written in.
+func recordHash(key, value []byte) uint64 {
+	var length [4]byte
+	binary.BigEndian.PutUint32(length[:], uint32(len(key)))
+	var d xxhash.Digest
+	d.Reset()
+	_, _ = d.Write(length[:])
+	_, _ = d.Write(key)
+	_, _ = d.Write(value)
+	return d.Sum64()
+}

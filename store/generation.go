@@ -1,0 +1,103 @@
+package store
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+// generation is one Badger directory (or one in memory). A restore makes the
+// next one; the old one is closed when its last reader has left.
+type generation struct {
+	name string
+	dir  string
+	db   *badger.DB
+
+	files *mapped    // nil in memory
+	mark  *watermark // nil in memory
+
+	aborted atomic.Bool // the store closes: readers shall come to an end
+
+	mu      sync.Mutex
+	readers int
+	retired bool
+	idle    chan struct{} // closed when retired and without readers
+}
+
+func newGeneration(name, dir string, db *badger.DB) *generation {
+	return &generation{name: name, dir: dir, db: db, idle: make(chan struct{})}
+}
+
+// openGeneration opens Badger in a directory and what stands beside it.
+func openGeneration(name, dir string, o Options, log *slog.Logger) (*generation, error) {
+	db, err := openBadger(dir, o, log)
+	if err != nil {
+		return nil, err
+	}
+	g := newGeneration(name, dir, db)
+	if o.InMemory {
+		return g, nil
+	}
+	g.files = newMapped(dir)
+	if g.mark, err = openWatermark(dir, !o.NoSync); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return g, nil
+}
+
+// close closes Badger; nobody may be left inside.
+func (g *generation) close() (err error) {
+	defer trap(&err)
+	if g.mark != nil {
+		g.mark.close()
+	}
+	return g.db.Close()
+}
+
+// committed is told of every commit before it is acknowledged.
+func (g *generation) committed(index uint64, size int) error {
+	if g.files == nil {
+		return nil
+	}
+	if err := g.files.settle(size); err != nil {
+		return err
+	}
+	g.mark.set(index)
+	return nil
+}
+
+// enter pins the generation; false when it is on its way out.
+func (g *generation) enter() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.retired {
+		return false
+	}
+	g.readers++
+	return true
+}
+
+func (g *generation) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.readers--
+	if g.retired && g.readers == 0 {
+		close(g.idle)
+	}
+}
+
+// retire lets nobody in any more. When idle is closed, nobody is left.
+func (g *generation) retire() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.retired {
+		return
+	}
+	g.retired = true
+	if g.readers == 0 {
+		close(g.idle)
+	}
+}

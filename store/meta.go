@@ -1,0 +1,71 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+)
+
+// formatVersion is what this build writes and the newest it reads.
+const formatVersion = 1
+
+var (
+	keyApplied = []byte(prefixMeta + "applied")
+	keyFormat  = []byte(prefixMeta + "format")
+)
+
+// readMeta reads one of the engine's own records, which every store has.
+func readMeta(txn *badger.Txn, key []byte, into proto.Message) error {
+	value, err := fetch(txn, key)
+	if err != nil {
+		return err
+	}
+	if value == nil {
+		return corrupt("record %q is missing", key)
+	}
+	return decode(key, value[envelopeHeader:], into)
+}
+
+func readApplied(txn *badger.Txn) (*Applied, error) {
+	a := &Applied{}
+	return a, readMeta(txn, keyApplied, a)
+}
+
+// writeMeta writes the engine's own records, all or none.
+func writeMeta(db *badger.DB, format *Format, applied *Applied) error {
+	w := db.NewTransaction(true)
+	defer w.Discard()
+	if format != nil {
+		value, err := seal(keyFormat, format)
+		if err != nil {
+			return err
+		}
+		if err := w.Set(keyFormat, value); err != nil {
+			return err
+		}
+	}
+	if applied != nil {
+		value, err := seal(keyApplied, applied)
+		if err != nil {
+			return err
+		}
+		if err := w.Set(keyApplied, value); err != nil {
+			return err
+		}
+	}
+	return w.Commit()
+}
+
+// checkFormat refuses what a newer build wrote, before anything is read that
+// may have another meaning by then.
+func checkFormat(version uint32, dir string) error {
+	switch {
+	case version == 0:
+		return corrupt("%q has no format version", dir)
+	case version > formatVersion:
+		return fmt.Errorf("%w: %q is of format version %d, this build reads up to %d: "+
+			"upgrade the module github.com/chronos-go/chronos", ErrFormat, dir, version, formatVersion)
+	}
+	return nil
+}

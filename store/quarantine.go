@@ -1,0 +1,88 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+const (
+	nameQuarantine = "quarantine"
+	nameWhy        = "WHY"
+	quarantineKeep = 2
+)
+
+// Quarantine moves the state below dir aside, to quarantine/<time>/, with a
+// file that says why. The two newest quarantines are kept. Nothing of it is
+// ever read again by Chronos; it is there for people. The state must not be
+// open. It answers where the state is now.
+func Quarantine(dir, why string, log *slog.Logger) (string, error) {
+	state := filepath.Join(dir, nameState)
+	if _, err := os.Stat(state); err != nil {
+		return "", err
+	}
+	lock, err := lockFile(filepath.Join(state, nameLock), state)
+	if err != nil {
+		return "", err
+	}
+	lock.Unlock() // Windows does not rename a directory with an open file in it
+	root := filepath.Join(dir, nameQuarantine)
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		return "", err
+	}
+	if err := prune(root, quarantineKeep-1); err != nil {
+		return "", err
+	}
+	place, err := newQuarantine(root)
+	if err != nil {
+		return "", err
+	}
+	text := fmt.Sprintf("%s\n\nThis is the state that was moved aside, for people to look at.\n"+
+		"Chronos rebuilds its state from raft.db and snapshots/ and does not read this again.\n"+
+		"Delete it when it is of no interest.\n", why)
+	if err := writeDurably(filepath.Join(place, nameWhy), []byte(text)); err != nil {
+		return "", err
+	}
+	to := filepath.Join(place, nameState)
+	if err := os.Rename(state, to); err != nil {
+		return "", errors.Join(err, os.RemoveAll(place))
+	}
+	if err := errors.Join(syncDir(place), syncDir(root), syncDir(dir)); err != nil {
+		return "", err
+	}
+	if log != nil {
+		log.Error("store: state moved to quarantine", "from", state, "to", to, "why", why)
+	}
+	return to, nil
+}
+
+// newQuarantine makes a directory whose name sorts by time.
+func newQuarantine(root string) (string, error) {
+	stamp := time.Now().UTC().Format("20060102T150405Z")
+	for n := range 1000 {
+		place := filepath.Join(root, fmt.Sprintf("%s-%03d", stamp, n))
+		err := os.Mkdir(place, 0o700)
+		if err == nil || !errors.Is(err, fs.ErrExist) {
+			return place, err
+		}
+	}
+	return "", fmt.Errorf("store: too many quarantines in %q: remove some", root)
+}
+
+// prune removes all but the newest quarantines.
+func prune(root string, keep int) error {
+	entries, err := os.ReadDir(root) // sorted by name, so by time
+	if err != nil {
+		return err
+	}
+	for i := range max(0, len(entries)-keep) {
+		if err := os.RemoveAll(filepath.Join(root, entries[i].Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,302 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// Options says where the state is and how careful to be with it.
+type Options struct {
+	// Dir is the host's directory; the state is in state/ below it.
+	Dir string
+	// InMemory keeps everything on the heap and nothing on disk.
+	InMemory bool
+	// Logger receives what is worth knowing; nil is silence.
+	Logger *slog.Logger
+	// OnCorrupt hears, at most once and from a goroutine of the store, that a
+	// verification in the background found damage.
+	OnCorrupt func(error)
+	// Guard watches the disk. Nil makes one for Dir with the default sizes.
+	Guard *Guard
+	// NoSync gives up durability. For tests: the control that must fail.
+	NoSync bool
+	// NoCompaction runs Badger without its compactors, whose ticks dominate
+	// a simulated day. For tests.
+	NoCompaction bool
+	// verifyInline overrides up to how many records an unclean start is
+	// verified before Open returns; tests set it.
+	verifyInline uint64
+	// failpoint, when set, is asked before each step of a restore.
+	failpoint func(step string) error
+}
+
+// Store is the state of one node. Its methods may be called from any
+// goroutine; a Tx is the exception.
+type Store struct {
+	opts    Options
+	log     *slog.Logger
+	layout  layout
+	guard   *Guard
+	lock    *DirLock
+	unclean bool
+
+	applied atomic.Pointer[Applied]
+	logID   atomic.Pointer[string]
+	failed  atomic.Pointer[error]
+	txOpen  atomic.Bool
+
+	exclusive sync.Mutex // one Restore or Close at a time
+	mu        sync.Mutex // what follows
+	gen       *generation
+	leaving   []*generation // retired and not removed yet
+	closed    bool
+
+	stop context.CancelFunc
+	ctx  context.Context
+	wg   sync.WaitGroup // collector, verification, removal of old generations
+}
+
+// Open opens the state below Dir, or creates an empty one where there is none.
+// Whatever looks wrong is ErrCorrupt: the caller quarantines the state and
+// rebuilds it. ErrDiskFull, ErrLocked and ErrFormat say what they say.
+func Open(o Options) (s *Store, err error) {
+	s = &Store{opts: o, log: o.Logger, layout: layoutOf(o.Dir)}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	if s.opts.verifyInline == 0 {
+		s.opts.verifyInline = verifyInline
+	}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	defer func() {
+		if p := recover(); p != nil {
+			err = corrupt("opening %q panicked: %v", s.layout.state, p)
+		}
+		if err != nil {
+			s.abandon()
+			s = nil
+		}
+	}()
+	if o.InMemory {
+		err = s.openMemory()
+	} else {
+		err = s.openDisk()
+	}
+	if err != nil {
+		return s, err
+	}
+	s.startCollector()
+	return s, s.verifyUnclean()
+}
+
+// abandon gives back what a failed Open holds.
+func (s *Store) abandon() {
+	s.stop()
+	s.wg.Wait()
+	if s.gen != nil {
+		_ = s.gen.close()
+	}
+	if s.lock != nil {
+		s.lock.Unlock()
+	}
+}
+
+func (s *Store) openMemory() error {
+	var err error
+	if s.gen, err = openGeneration("memory", "", s.opts, s.log); err != nil {
+		return err
+	}
+	if err := writeMeta(s.gen.db, &Format{Version: formatVersion}, &Applied{}); err != nil {
+		return err
+	}
+	return s.load()
+}
+
+func (s *Store) openDisk() error {
+	if s.opts.Dir == "" {
+		return errors.New("store: Options.Dir is empty")
+	}
+	if err := os.MkdirAll(s.layout.state, 0o700); err != nil {
+		return err
+	}
+	lock, err := lockFile(s.layout.lock(), s.layout.state)
+	if err != nil {
+		return err
+	}
+	s.lock = lock
+	if s.guard = s.opts.Guard; s.guard == nil {
+		if s.guard, err = NewGuard(s.opts.Dir, GuardOptions{Logger: s.log}); err != nil {
+			return err
+		}
+	}
+	if err := s.guard.Check(); err != nil {
+		return err
+	}
+	name, err := s.layout.readCurrent()
+	if err != nil {
+		return err
+	}
+	if err := s.layout.sweep(name); err != nil {
+		return err
+	}
+	if name == "" {
+		return s.create()
+	}
+	return s.reopen(name)
+}
+
+// create makes the first generation. CREATING tells a later start that what
+// it finds without a CURRENT never was anybody's state.
+func (s *Store) create() error {
+	if err := writeDurably(s.layout.creating(), nil); err != nil {
+		return err
+	}
+	name, err := s.layout.nextGeneration()
+	if err != nil {
+		return err
+	}
+	dir := s.layout.gen(name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	if s.gen, err = openGeneration(name, dir, s.opts, s.log); err != nil {
+		return err
+	}
+	if err := writeMeta(s.gen.db, &Format{Version: formatVersion}, &Applied{}); err != nil {
+		return err
+	}
+	if err := syncTree(dir); err != nil {
+		return err
+	}
+	if err := s.layout.setCurrent(name); err != nil {
+		return err
+	}
+	if err := removeDurably(s.layout.creating()); err != nil {
+		return err
+	}
+	return s.load()
+}
+
+// reopen opens the live generation. Nothing of it is mapped, and nothing is
+// written, before its files are known to be good.
+func (s *Store) reopen(name string) error {
+	if err := removeDurably(s.layout.creating()); err != nil {
+		return err
+	}
+	dir := s.layout.gen(name)
+	clean, err := s.layout.checkClean(name)
+	if err != nil {
+		return err
+	}
+	s.unclean = !clean
+	if s.unclean {
+		s.log.Info("store: the last stop was not clean, checking the state", "dir", dir)
+		if err := inspect(dir); err != nil {
+			return err
+		}
+	}
+	if err := removeDurably(s.layout.clean()); err != nil {
+		return err
+	}
+	if s.gen, err = openGeneration(name, dir, s.opts, s.log); err != nil {
+		return err
+	}
+	if err := s.load(); err != nil {
+		return err
+	}
+	return s.gen.mark.compare(s.applied.Load().Index)
+}
+
+// load reads the engine's own records of the generation just opened.
+func (s *Store) load() error {
+	txn := s.gen.db.NewTransaction(false)
+	defer txn.Discard()
+	format := &Format{}
+	if err := readMeta(txn, keyFormat, format); err != nil {
+		return err
+	}
+	if err := checkFormat(format.Version, s.layout.state); err != nil {
+		return err
+	}
+	applied, err := readApplied(txn)
+	if err != nil {
+		return err
+	}
+	s.logID.Store(&format.LogId)
+	s.applied.Store(applied)
+	return nil
+}
+
+// Applied is a copy of the newest committed position in the log.
+func (s *Store) Applied() *Applied { return proto.CloneOf(s.applied.Load()) }
+
+// LogID ties this state to its Raft log; "" until it is set.
+func (s *Store) LogID() string { return *s.logID.Load() }
+
+// SetLogID writes the log ID. It is durable when this returns.
+func (s *Store) SetLogID(id string) error {
+	g, err := s.pin()
+	if err != nil {
+		return err
+	}
+	defer g.leave()
+	if err := s.failure(); err != nil {
+		return err
+	}
+	if err := s.checkRoom(g); err != nil {
+		return err
+	}
+	if err := writeMeta(g.db, &Format{Version: formatVersion, LogId: id}, nil); err != nil {
+		return s.fail(err)
+	}
+	s.logID.Store(&id)
+	return nil
+}
+
+// Unclean says that the stop before this start was not a clean one.
+func (s *Store) Unclean() bool { return s.unclean }
+
+// Guard is the disk guard that this store asks before it writes; nil in memory.
+func (s *Store) Guard() *Guard { return s.guard }
+
+// pin answers the live generation, which stays open until it is left.
+func (s *Store) pin() (*generation, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || !s.gen.enter() {
+		return nil, ErrClosed
+	}
+	return s.gen, nil
+}
+
+// checkRoom asks whether a commit may touch the disk.
+func (s *Store) checkRoom(g *generation) error {
+	if s.guard == nil {
+		return nil
+	}
+	if err := s.guard.Check(); err != nil {
+		return err
+	}
+	return g.files.ready()
+}
+
+// failure answers why the store writes nothing any more, nil while it does.
+func (s *Store) failure() error {
+	if p := s.failed.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (s *Store) fail(cause error) error {
+	err := fmt.Errorf("%w: close it and open it again: %w", ErrFailed, cause)
+	s.failed.CompareAndSwap(nil, &err)
+	return err
+}

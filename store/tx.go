@@ -1,0 +1,220 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	"github.com/dgraph-io/badger/v4"
+	"google.golang.org/protobuf/proto"
+)
+
+var (
+	errTxOpen   = errors.New("store: another transaction is open")
+	errScanning = errors.New("store: no writing within a scan of the same transaction")
+)
+
+// Tx collects what one batch of log entries does and commits it as one Badger
+// transaction, together with the index up to which the log is applied. It
+// reads its own writes. Not safe for concurrent use, and one at a time.
+type Tx struct {
+	records
+	s       *Store
+	gen     *generation
+	read    *badger.Txn
+	overlay overlay
+	applied *Applied
+	cells   int // dirty cells
+	bytes   int // their keys and values, roughly
+	scans   int // under way
+	over    error
+}
+
+// Begin starts the transaction. When that is not possible every call on it
+// answers why.
+func (s *Store) Begin() *Tx {
+	t := &Tx{s: s, overlay: overlay{}, applied: &Applied{}}
+	t.src = t
+	g, err := s.pin()
+	if err != nil {
+		t.over = err
+		return t
+	}
+	if !s.txOpen.CompareAndSwap(false, true) {
+		g.leave()
+		t.over = errTxOpen
+		return t
+	}
+	t.gen = g
+	t.read = g.db.NewTransaction(false)
+	t.applied = s.Applied()
+	return t
+}
+
+// Applied is the caller's to change: index, term, log time and sequence.
+// Digest and records are computed by Commit.
+func (t *Tx) Applied() *Applied { return t.applied }
+
+// Size tells how much a commit would write: cells against MaxCells, bytes
+// against MaxBytes.
+func (t *Tx) Size() (cells, bytes int) { return t.cells, t.bytes }
+
+// MaxCells and MaxBytes are what one Commit can carry. A caller that stops
+// filling a transaction well below them never sees ErrTooBig.
+const (
+	MaxCells = batchCells - 16
+	MaxBytes = batchBytes - 4096
+	// MaxRecord is the largest encoded record Put takes.
+	MaxRecord = maxValue - 64
+)
+
+// cell answers what the transaction knows of a key, reading it at most once.
+func (t *Tx) cell(key []byte) (*segment, *cell, error) {
+	if t.over != nil {
+		return nil, nil, t.over
+	}
+	seg := t.overlay.segment(key)
+	if c := seg.cells[string(key)]; c != nil {
+		return seg, c, nil
+	}
+	old, err := fetch(t.read, key)
+	if err != nil {
+		return nil, nil, err
+	}
+	c := &cell{key: bytes.Clone(key), old: old, value: old}
+	seg.cells[string(key)] = c
+	return seg, c, nil
+}
+
+// Get reads a record as this transaction sees it; false when it is absent.
+func (t *Tx) Get(key []byte, into proto.Message) (bool, error) {
+	_, c, err := t.cell(key)
+	if err != nil || c.value == nil {
+		return false, err
+	}
+	return true, decode(key, c.value[envelopeHeader:], into)
+}
+
+// Put writes a record.
+func (t *Tx) Put(key []byte, m proto.Message) error {
+	value, err := seal(key, m)
+	if err != nil {
+		return err
+	}
+	if len(value) > MaxRecord {
+		return fmt.Errorf("%w: record %q has %d bytes, at most %d fit", ErrTooBig, key, len(value), MaxRecord)
+	}
+	return t.set(key, value)
+}
+
+// Delete removes a record; nothing happens when it is absent.
+func (t *Tx) Delete(key []byte) error { return t.set(key, nil) }
+
+func (t *Tx) set(key, value []byte) error {
+	if t.scans > 0 {
+		return errScanning
+	}
+	if err := writableKey(key); err != nil {
+		return err
+	}
+	seg, c, err := t.cell(key)
+	if err != nil {
+		return err
+	}
+	if c.dirty {
+		t.bytes += len(value) - len(c.value)
+	} else {
+		t.cells++
+		t.bytes += len(key) + len(value) + cellCost
+	}
+	c.value = value
+	seg.touch(c)
+	return nil
+}
+
+// cellCost is what Badger adds to a key and a value when it measures a
+// transaction, rounded up.
+const cellCost = 16
+
+// maxKey keeps keys below what Badger takes, with its time stamp.
+const maxKey = 4096
+
+// writableKey refuses what is not a record's key. meta/ is the engine's own.
+func writableKey(key []byte) error {
+	if len(key) > maxKey || len(segmentOf(key)) == 0 || bytes.HasPrefix(key, []byte(prefixMeta)) {
+		return fmt.Errorf("%w: %.64q", errKey, key)
+	}
+	return nil
+}
+
+// Scan walks the records with a prefix in ascending order, from the first key
+// that is not below from, own writes included. Key and decode are valid within
+// the callback only, and the callback may not write.
+func (t *Tx) Scan(prefix, from []byte, fn func(key []byte, decode func(proto.Message) error) (bool, error)) error {
+	if t.over != nil {
+		return t.over
+	}
+	start := prefix
+	if bytes.Compare(from, start) > 0 {
+		start = from
+	}
+	c, err := newCursor(t.read, prefix, false)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	if err := c.seek(start); err != nil {
+		return err
+	}
+	t.scans++
+	defer func() { t.scans-- }()
+	return merge(c, t.overlay.within(prefix, start), fn)
+}
+
+// merge walks committed records and own writes as one ascending sequence.
+func merge(c *cursor, own []*cell, fn func(key []byte, decode func(proto.Message) error) (bool, error)) error {
+	var key, value []byte
+	dec := func(m proto.Message) error { return decode(key, value[envelopeHeader:], m) }
+	for c.ok || len(own) > 0 {
+		order := 1 // committed record first
+		if len(own) > 0 {
+			order = -1
+			if c.ok {
+				order = bytes.Compare(own[0].key, c.key)
+			}
+		}
+		if order <= 0 {
+			key, value = own[0].key, own[0].value
+			own = own[1:]
+		} else {
+			key, value = c.key, c.value
+		}
+		if value != nil {
+			more, err := fn(key, dec)
+			if err != nil || !more {
+				return err
+			}
+		}
+		if order >= 0 {
+			if err := c.next(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Discard ends the transaction without a trace. After Commit it does nothing.
+func (t *Tx) Discard() { t.end(ErrClosed) }
+
+func (t *Tx) end(why error) {
+	if t.gen == nil {
+		return
+	}
+	t.over = why
+	t.read.Discard()
+	t.gen.leave()
+	t.gen = nil
+	t.overlay = nil
+	t.s.txOpen.Store(false)
+}

@@ -1,0 +1,101 @@
+package store
+
+import (
+	"bytes"
+	"context"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// verifyInline is up to how many records an unclean start is verified before
+// Open returns, about a quarter of a second; above, it is done beside.
+const verifyInline = 200_000
+
+// Verify reads every record, checks its envelope, and compares their sum and
+// count with what the newest batch recorded. ErrCorrupt when they differ.
+func (s *Store) Verify(ctx context.Context) error {
+	return s.View(func(r *Reader) error { return r.verify(ctx) })
+}
+
+func (r *Reader) verify(ctx context.Context) error {
+	var digest, count uint64
+	err := r.each(func(key, value []byte) error {
+		digest += recordHash(key, value)
+		if count++; count%1024 == 0 {
+			return ctx.Err()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return r.match(digest, count)
+}
+
+// match compares a sum over all records with the applied record's.
+func (r *Reader) match(digest, count uint64) error {
+	if digest != r.applied.Digest || count != r.applied.Records {
+		return corrupt("at index %d there should be %d records with digest %016x, there are %d with %016x",
+			r.applied.Index, r.applied.Records, r.applied.Digest, count, digest)
+	}
+	return nil
+}
+
+// each walks all records, the engine's own left out, as bytes.
+func (r *Reader) each(fn func(key, value []byte) error) error {
+	c, err := newCursor(r.txn, nil, false)
+	if err != nil {
+		return err
+	}
+	defer c.close()
+	for err = c.seek(nil); err == nil && c.ok; err = c.next() {
+		if r.gen.aborted.Load() {
+			return ErrClosed
+		}
+		if bytes.HasPrefix(c.key, []byte(prefixMeta)) {
+			continue
+		}
+		if err := fn(c.key, c.value); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// verifyUnclean checks the state after an unclean stop: at once when it is
+// small, beside the work otherwise.
+func (s *Store) verifyUnclean() error {
+	if !s.unclean {
+		return nil
+	}
+	if s.applied.Load().Records <= s.opts.verifyInline {
+		return s.Verify(s.ctx)
+	}
+	g := s.gen
+	s.wg.Go(func() {
+		err := s.Verify(s.ctx)
+		if err == nil || s.ctx.Err() != nil || s.live() != g {
+			return // a restore has replaced what was checked
+		}
+		s.log.Error("store: verification after an unclean stop failed", "dir", s.layout.state, "error", err)
+		if s.opts.OnCorrupt != nil {
+			s.opts.OnCorrupt(err)
+		}
+	})
+	return nil
+}
+
+// Dump hands out everything that two nodes at the same index must agree on,
+// in key order: all records, and meta/applied. Slices are valid within fn only.
+func (s *Store) Dump(fn func(key, value []byte) error) error {
+	return s.View(func(r *Reader) error {
+		if err := r.each(fn); err != nil {
+			return err
+		}
+		value, err := marshal.Marshal(proto.Message(r.applied))
+		if err != nil {
+			return err
+		}
+		return fn(keyApplied, value)
+	})
+}
