@@ -14,6 +14,7 @@ import (
 
 	"github.com/chronos-go/chronos/dispatch"
 	"github.com/chronos-go/chronos/internal/planner"
+	"github.com/chronos-go/chronos/internal/testhook"
 	"github.com/chronos-go/chronos/raftfsm"
 	"github.com/chronos-go/chronos/store"
 )
@@ -92,6 +93,9 @@ func (o Options) withDefaults() (Options, error) {
 		if n.v < 0 {
 			return o, invalid(n.field, "is negative")
 		}
+		if n.v > int64(maxDuration) {
+			return o, invalid(n.field, "is above %v", maxDuration)
+		}
 	}
 	if o.MaxOutput > mostOutput {
 		return o, invalid("Options.MaxOutput", "%d is above %d", o.MaxOutput, mostOutput)
@@ -154,9 +158,13 @@ func New(options Options) (*Scheduler, error) {
 		LookAhead: lookAhead, Logger: options.Logger,
 		Retention: planner.Retention{Age: max(options.Retention.Age, 0), Count: uint64(max(options.Retention.Count, 0))},
 	})
-	s.node, err = raftfsm.OpenNode(raftfsm.Config{
+	cfg := raftfsm.Config{
 		ID: options.Node, Dir: options.Dir, InMemory: options.InMemory, Logger: options.Logger, OnApply: s.applied,
-	})
+	}
+	if testhook.Raft != nil {
+		testhook.Raft(&cfg)
+	}
+	s.node, err = raftfsm.OpenNode(cfg)
 	if err != nil {
 		s.dispatcher.Close()
 		return nil, translate(err)

@@ -140,7 +140,7 @@ type Retry struct {
 	MaxAttempts int           // counting the first; default 1: no retry. At most 10,000
 	Initial     time.Duration // default 1 s
 	Multiplier  float64       // default 2; at least 1
-	Max         time.Duration // default 1 h
+	Max         time.Duration // default 1 h, or Initial if that is longer
 	MaxElapsed  time.Duration // no attempt later than this after the first began; default: no limit
 	NoJitter    bool          // take the whole delay
 }

@@ -113,8 +113,11 @@ func (s *Scheduler) makePut(ctx context.Context, job Job, def *store.Definition,
 	}
 	now := time.Now()
 	put := &raftfsm.Put{Job: job.ID, Definition: def, RollbackTo: rollback, BaseVersion: old.rec.GetVersion(), BaseDue: old.st.NextDue}
-	if old.rec == nil {
+	switch {
+	case old.rec == nil:
 		put.BaseDue = 0
+	case old.st.Paused:
+		put.BaseDue = old.st.PausedDue
 	}
 	if job.Version != 0 {
 		put.HasExpect = true
@@ -129,7 +132,11 @@ func (s *Scheduler) makePut(ctx context.Context, job Job, def *store.Definition,
 	if put.NextDue, err = firstDue(job.Schedule, now); err != nil {
 		return nil, err
 	}
-	if old.rec != nil {
+	switch {
+	case old.rec == nil:
+	case old.st.Paused:
+		put.Overdue = overdue(old.rec.Definition, old.st.PausedDue, now, store.Status_STATUS_SKIPPED, store.Reason_REASON_PAUSED)
+	default:
 		put.Overdue = overdue(old.rec.Definition, old.st.NextDue, now, store.Status_STATUS_MISSED, store.Reason_REASON_EDIT)
 	}
 	return cmd, nil
@@ -211,11 +218,32 @@ func (s *Scheduler) validateAll(jobs []Job) error {
 				return err
 			}
 		}
-		if err := jobs[i].validate(old.rec.GetDefinition()); err != nil {
+		err := jobs[i].validate(old.rec.GetDefinition())
+		if err == nil {
+			err = s.checkDue(&jobs[i])
+		}
+		if err != nil {
 			return fmt.Errorf("job %d (%s): %w", i, jobs[i].ID, err)
 		}
 	}
 	return nil
+}
+
+// checkDue refuses a schedule without a further instant, unless the job has it
+// already.
+func (s *Scheduler) checkDue(job *Job) error {
+	_, bad := firstDue(job.Schedule, time.Now())
+	if bad == nil {
+		return nil
+	}
+	old, err := s.look(job.ID)
+	if err != nil {
+		return err
+	}
+	if old.rec != nil && proto.Equal(old.rec.Definition, job.definition(old.rec.Definition)) {
+		return nil
+	}
+	return bad
 }
 
 func (s *Scheduler) putChunk(ctx context.Context, jobs []Job) (changed int, err error) {

@@ -95,7 +95,7 @@ func orDefault[T comparable](v, def T) T {
 func (r Retry) record() *store.Retry {
 	return &store.Retry{
 		MaxAttempts: int32(orDefault(r.MaxAttempts, 1)), Initial: int64(orDefault(r.Initial, time.Second)),
-		Multiplier: orDefault(r.Multiplier, 2), Max: int64(orDefault(r.Max, time.Hour)),
+		Multiplier: orDefault(r.Multiplier, 2), Max: int64(orDefault(r.Max, max(r.Initial, time.Hour))),
 		MaxElapsed: int64(r.MaxElapsed), NoJitter: r.NoJitter,
 	}
 }

@@ -76,6 +76,12 @@ func (r *reporter) report(res dispatch.Result) {
 	delete(r.claims, claimKey{res.ID, res.Token})
 	r.mu.Unlock()
 	job, exec, _ := store.SplitID(res.ID)
+	if res.Outcome == dispatch.HandedBack && res.Stuck {
+		// It still runs, so nobody else may have it: it stays this process's,
+		// and the next start resolves it.
+		r.s.log.Error("chronos: handler did not return while the node stopped", "job", job, "execution", res.ID)
+		return
+	}
 	if res.Outcome == dispatch.HandedBack {
 		r.add(&raftfsm.Command{Body: &raftfsm.Command_HandBack{HandBack: &raftfsm.HandBack{
 			Job: job, Execution: exec, Token: res.Token, Started: !res.NotStarted, Reason: res.Error, StartedAt: nanos(res.Started),
@@ -102,7 +108,7 @@ func finishFrom(job, exec string, res dispatch.Result, c claim) *raftfsm.Finish 
 	}
 	delay := backoff(c.retry, c.failures+1)
 	if res.HasRetryAfter {
-		delay = res.RetryAfter
+		delay = min(res.RetryAfter, maxDuration)
 	}
 	out.RetryAt = nanos(ended.Add(delay))
 	return out

@@ -2,6 +2,7 @@ package chronos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -53,14 +54,41 @@ func (s *Scheduler) Delete(ctx context.Context, id string) error {
 		return err
 	}
 	for {
-		res, err := s.ask(ctx, &raftfsm.Command{Body: &raftfsm.Command_Delete{Delete: &raftfsm.Delete{Job: id}}})
+		cmd, err := s.deleteCommand(ctx, id)
 		if err != nil {
 			return err
 		}
-		if res.Count == 0 {
+		res, err := s.ask(ctx, cmd)
+		if err != nil {
+			return err
+		}
+		if res.Code != raftfsm.Code_CODE_STALE && res.Count == 0 {
 			return nil
 		}
 	}
+}
+
+// deleteCommand accounts for what came due and was not fired while nobody ran:
+// after the deletion nobody would.
+func (s *Scheduler) deleteCommand(ctx context.Context, id string) (*raftfsm.Command, error) {
+	if err := s.begin(ctx); err != nil {
+		return nil, err
+	}
+	old, err := s.look(id)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	body := &raftfsm.Delete{Job: id, BaseVersion: old.rec.GetVersion(), BaseDue: old.st.NextDue}
+	switch {
+	case old.rec == nil: // the rest of a deletion, or nothing: the state machine says
+	case old.st.Paused:
+		body.BaseDue = old.st.PausedDue
+		body.Overdue = overdue(old.rec.Definition, old.st.PausedDue, now, store.Status_STATUS_SKIPPED, store.Reason_REASON_PAUSED)
+	default:
+		body.Overdue = overdue(old.rec.Definition, old.st.NextDue, now, store.Status_STATUS_MISSED, store.Reason_REASON_DELETED)
+	}
+	return &raftfsm.Command{Now: now.UnixNano(), Body: &raftfsm.Command_Delete{Delete: body}}, nil
 }
 
 // Pause stops the job's schedule; executions under way go on, and Trigger
@@ -124,6 +152,9 @@ func (s *Scheduler) resumeCommand(id string) (*raftfsm.Command, error) {
 
 // PauseAll pauses every job the selector picks, and says how many it paused.
 func (s *Scheduler) PauseAll(ctx context.Context, sel Selector, note string) (int, error) {
+	if err := checkText("note", note, maxNote); err != nil {
+		return 0, err
+	}
 	return s.each(ctx, sel, func(j Job) (bool, error) { return !j.State.Paused, s.Pause(ctx, j.ID, note) })
 }
 
@@ -138,6 +169,9 @@ func (s *Scheduler) each(ctx context.Context, sel Selector, fn func(Job) (bool, 
 			return n, err
 		}
 		counts, err := fn(job)
+		if errors.Is(err, ErrNotFound) {
+			continue // deleted meanwhile
+		}
 		if err != nil {
 			return n, fmt.Errorf("job %s: %w", job.ID, err)
 		}
@@ -218,6 +252,9 @@ const backfillMax = bufferMax
 // instants, say that they are backfills, and are executions of their own,
 // whatever the ledger has for the same instants. It answers with their number.
 func (s *Scheduler) Backfill(ctx context.Context, id string, req BackfillRequest) (int, error) {
+	if err := s.begin(ctx); err != nil {
+		return 0, err
+	}
 	if err := checkID("id", id); err != nil {
 		return 0, err
 	}
@@ -245,9 +282,6 @@ func (s *Scheduler) Backfill(ctx context.Context, id string, req BackfillRequest
 }
 
 func (s *Scheduler) backfillDues(id string, req BackfillRequest) ([]int64, error) {
-	if s.closed() {
-		return nil, ErrClosed
-	}
 	if _, ok := code(overlapNames, req.Overlap); !ok {
 		return nil, invalid("BackfillRequest.Overlap", "%q is no overlap policy", req.Overlap)
 	}

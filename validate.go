@@ -3,6 +3,7 @@ package chronos
 import (
 	"errors"
 	"math"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -28,6 +29,7 @@ const (
 	bufferMax      = 1_000
 	catchUpDefault = 100
 	catchUpMost    = 10_000
+	maxDuration    = 100 * 365 * 24 * time.Hour // so that adding to an instant never overflows
 )
 
 // checkID says what is wrong with a job ID.
@@ -162,6 +164,9 @@ func (j *Job) checkNumbers() error {
 		if d.v < 0 {
 			return invalid(d.field, "%v is negative", d.v)
 		}
+		if d.v > maxDuration {
+			return invalid(d.field, "%v is above %v", d.v, maxDuration)
+		}
 	}
 	return nil
 }
@@ -182,6 +187,9 @@ func (r Retry) check() error {
 func (j *Job) checkWebhook(old *store.Definition) error {
 	if j.Webhook == nil {
 		return nil
+	}
+	if len(j.Webhook.Secrets) > 0 && strings.Contains(j.ID, ".") {
+		return invalid("Job.ID", "%q has a '.', which the Standard Webhooks specification bars from a signed message's ID; use '-' or '_'", j.ID)
 	}
 	rec := j.Webhook.record(old.GetWebhook())
 	if err := j.Webhook.checkKept(rec); err != nil {

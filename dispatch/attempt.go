@@ -108,12 +108,15 @@ func (a *Attempt) target() string {
 	return "handler " + a.Handler
 }
 
+// maxTimeout is 146 years, so that adding to a timeout does not overflow.
+const maxTimeout time.Duration = 1 << 62
+
 // timeout returns how long the attempt may take; 0 is for ever.
 func (a *Attempt) timeout() time.Duration {
 	if a.Timeout <= 0 && a.Webhook != nil {
 		return webhookTimeout
 	}
-	return max(a.Timeout, 0)
+	return min(max(a.Timeout, 0), maxTimeout)
 }
 
 // deadline returns the context for the handler.

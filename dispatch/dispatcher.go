@@ -43,9 +43,9 @@ type Config struct {
 	// Logger gets what no Result can say. Default: none.
 	Logger *slog.Logger
 
-	// Report takes the result of every attempt, once. It is called from the
-	// attempt's goroutine and may block; until it returns the attempt is
-	// remembered and Drain waits for it.
+	// Report takes the result of every attempt, once. Each call is made from a
+	// goroutine of its own (the attempt's, or that of the timer that gives it up)
+	// and may block; until it returns the attempt is remembered, and Drain waits.
 	Report func(Result)
 }
 

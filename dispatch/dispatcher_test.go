@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"sync"
@@ -124,67 +123,6 @@ func TestAssignHoldsUntilStartAt(t *testing.T) {
 	})
 }
 
-func TestHeapOrder(t *testing.T) {
-	now := time.Now()
-	for _, c := range []struct{ due, later int }{{0, 5}, {5, 0}, {5, 500}, {manyDue, 10}, {manyDue + 1, 10}, {5000, 0}, {5000, 700}} {
-		var h attemptHeap
-		for i := range c.due + c.later {
-			a := &Attempt{Number: i, StartAt: now}
-			if i >= c.due {
-				a.StartAt = now.Add(time.Duration(1+(i*7919)%1000) * time.Second)
-			} else if i%2 == 1 {
-				a.StartAt = now.Add(-time.Second)
-			}
-			a.prepare(now, 0)
-			a.seq = uint64(i)
-			h.add(a)
-		}
-		got := h.due(now)
-		if len(got) != c.due || len(h) != c.later || !slices.IsSortedFunc(got, (*Attempt).compare) {
-			t.Errorf("%+v: took %d, left %d", c, len(got), len(h))
-		}
-		for i, a := range h {
-			if a.index != i {
-				t.Fatalf("%+v: index %d at %d", c, a.index, i)
-			}
-		}
-		if rest := h.due(now.Add(time.Hour)); len(rest) != c.later || !slices.IsSortedFunc(rest, (*Attempt).compare) {
-			t.Errorf("%+v: the rest is not in order", c)
-		}
-	}
-}
-
-// The wall clock may be set while attempts wait; the heap takes either clock's word.
-func TestClockSteps(t *testing.T) {
-	now := time.Now()
-	for _, c := range []struct {
-		name string
-		now  time.Time
-		due  int
-	}{
-		{"nothing happened", now, 0},
-		{"monotonic clock has come to it", now.Add(time.Minute), 1},
-		{"wall clock was set forward past it", now.Round(0).Add(time.Minute), 1},
-	} {
-		a := &Attempt{StartAt: now.Add(time.Minute)}
-		a.prepare(now, 0)
-		var h attemptHeap
-		h.add(a)
-		if got := len(h.due(c.now)); got != c.due {
-			t.Errorf("%s: %d due, want %d", c.name, got, c.due)
-		}
-	}
-	for _, at := range []time.Time{{}, time.Unix(1<<50, 0)} {
-		a := &Attempt{StartAt: at}
-		a.prepare(now, 0)
-		var h attemptHeap
-		h.add(a)
-		if got := len(h.due(now)) == 1; got != at.Before(now) {
-			t.Errorf("StartAt %v: due %v", at, got)
-		}
-	}
-}
-
 func TestDuplicatesAreIgnored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d, rec := start(t, Config{})
@@ -216,20 +154,6 @@ func TestDuplicatesAreIgnored(t *testing.T) {
 			t.Error("another token did not run")
 		}
 	})
-}
-
-func TestRecentIsBounded(t *testing.T) {
-	var r recent
-	for i := range recentMax + 10 {
-		r.add(key{"x", uint64(i)})
-		r.add(key{"x", uint64(i)})
-	}
-	if len(r.keys) != recentMax || len(r.ring) != recentMax {
-		t.Errorf("%d keys, ring of %d", len(r.keys), len(r.ring))
-	}
-	if r.has(key{"x", 9}) || !r.has(key{"x", 10}) || !r.has(key{"x", recentMax + 9}) {
-		t.Error("not the last ones are remembered")
-	}
 }
 
 func TestRecall(t *testing.T) {
@@ -337,80 +261,6 @@ func TestRevoke(t *testing.T) {
 			t.Errorf("stuck %d, %+v", d.Stuck(), rec.all())
 		}
 	})
-}
-
-// Every attempt is reported exactly once, or recalled or revoked; what was
-// recalled never runs.
-func TestRaces(t *testing.T) {
-	const attempts = 3000
-	var reports, calls [attempts]atomic.Int32
-	var index sync.Map
-	d := New(Config{Grace: 10 * time.Millisecond, Report: func(r Result) {
-		i, _ := index.Load(r.ID)
-		reports[i.(int)].Add(1)
-	}})
-	mustHandle(t, d, "h", func(ctx context.Context, a *Attempt) error {
-		calls[a.Number].Add(1)
-		switch a.Number % 4 {
-		case 0:
-			return nil
-		case 1:
-			panic("x")
-		case 2:
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		time.Sleep(20 * time.Millisecond) // deaf
-		return errors.New("late")
-	})
-	var recalled, revoked [attempts]atomic.Bool
-	var wg sync.WaitGroup
-	batch := make([]*Attempt, attempts)
-	for i := range batch {
-		a := attempt(fmt.Sprint(i), "h")
-		a.Number = i
-		a.Timeout = time.Duration(1+rand.IntN(20)) * time.Millisecond
-		a.StartAt = time.Now().Add(time.Duration(rand.IntN(20)) * time.Millisecond)
-		index.Store(a.ID, i)
-		batch[i] = a
-	}
-	for i := range attempts {
-		wg.Go(func() {
-			d.Assign(batch[i : i+1])
-			time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
-			id := batch[i].ID
-			switch rand.IntN(5) {
-			case 0:
-				recalled[i].Store(d.Recall(id, 1))
-			case 1:
-				d.Cancel(id, 1, nil)
-			case 2:
-				revoked[i].Store(true)
-				d.Revoke(id, 1, nil)
-			case 3:
-				d.Assign([]*Attempt{batch[i], attempt(id, "h")})
-			}
-		})
-	}
-	wg.Wait()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
-	_ = d.Drain(ctx) // may name those that are deaf
-	d.Close()
-	for i := range attempts {
-		n, c := reports[i].Load(), calls[i].Load()
-		switch {
-		case c > 1, n > 1:
-			t.Errorf("%d: called %d times, reported %d times", i, c, n)
-		case recalled[i].Load() && (c != 0 || n != 0):
-			t.Errorf("%d: recalled, called %d times, reported %d times", i, c, n)
-		case !recalled[i].Load() && !revoked[i].Load() && n != 1:
-			t.Errorf("%d: reported %d times", i, n)
-		}
-	}
-	if d.Running() != 0 || d.Pending() != 0 || len(d.live) != 0 {
-		t.Errorf("running %d, pending %d, live %d", d.Running(), d.Pending(), len(d.live))
-	}
 }
 
 func TestHandlerSeesTheAttempt(t *testing.T) {

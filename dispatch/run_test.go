@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime"
 	"strings"
 	"sync"
@@ -130,6 +131,28 @@ func deepPanic(n int) int {
 		panic("deep")
 	}
 	return deepPanic(n-1) + 1
+}
+
+func TestLongestTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, rec := start(t, Config{})
+		mustHandle(t, d, "h", func(ctx context.Context, _ *Attempt) error { time.Sleep(time.Hour); return ctx.Err() })
+		a := attempt("x", "h")
+		a.Timeout = math.MaxInt64
+		d.Assign([]*Attempt{a})
+		time.Sleep(2 * time.Hour)
+		if r := rec.only(t); r.Outcome != Succeeded {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+func TestOutcomeWords(t *testing.T) {
+	for o, want := range map[Outcome]string{Succeeded: "succeeded", TimedOut: "timed out", HandedBack: "handed back", 0: "Outcome(0)"} {
+		if o.String() != want {
+			t.Errorf("%d: %s", o, o)
+		}
+	}
 }
 
 func TestStackShowsThePanic(t *testing.T) {

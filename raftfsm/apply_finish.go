@@ -32,11 +32,15 @@ func (e *entry) finish(c *Finish) (*Result, error) {
 	if x.FirstStart == 0 {
 		x.FirstStart = c.Started
 	}
-	record(x, &store.Attempt{
-		Number: x.Attempts, Node: x.Node, Token: c.Token, Version: x.Version,
-		Started: c.Started, Ended: c.Ended, Status: c.Status, Error: c.Error,
-		HttpStatus: c.HttpStatus, Stuck: c.Stuck, Stack: c.Stack,
-	})
+	if c.Started == 0 {
+		x.Attempts-- // canceled before its instant: nothing was called
+	} else {
+		record(x, &store.Attempt{
+			Number: x.Attempts, Node: x.Node, Token: c.Token, Version: x.Version,
+			Started: c.Started, Ended: c.Ended, Status: c.Status, Error: c.Error,
+			HttpStatus: c.HttpStatus, Stuck: c.Stuck, Stack: c.Stack,
+		})
+	}
 	x.Error, x.Output, x.Truncated = c.Error, c.Output, c.Truncated
 	if err := e.outcome(s, c, x); err != nil {
 		return nil, err
@@ -244,23 +248,26 @@ func (e *entry) returned(s *subject, c *HandBack, x *store.Execution) error {
 	case c.Started && s.job.Definition.Delivery == store.Delivery_DELIVERY_AT_MOST_ONCE:
 		return e.final(s, c.Execution, x, store.Status_STATUS_LOST, store.Reason_REASON_SHUTDOWN)
 	case recalled != 0 && !c.Started && withdrawable(x, recalled):
-		return e.withdraw(s, c.Execution, x)
+		return e.withdraw(s, c.Execution, x, recalled)
+	case recalled == 0 && !c.Started && withdrawable(x, e.now):
+		return e.withdraw(s, c.Execution, x, 0)
 	default:
 		return e.place(s, c.Execution, x)
 	}
 }
 
 // withdraw removes an execution that was fired ahead of its instant and never
-// started. Its instant is the new definition's to account for.
-func (e *entry) withdraw(s *subject, exec string, x *store.Execution) error {
+// started. Its instant is the new definition's to account for; without an edit
+// (0) the job is due at it once more, for whoever is there then.
+func (e *entry) withdraw(s *subject, exec string, x *store.Execution, edit int64) error {
 	if err := e.leave(s, exec, x); err != nil {
 		return err
 	}
 	s.st.Active--
 	s.st.Runs--
 	s.st.Rows--
-	if s.st.Paused && (s.st.PausedDue == 0 || x.Due < s.st.PausedDue) {
-		s.st.PausedDue = x.Due
+	if err := e.dueAgain(s, x, edit); err != nil {
+		return err
 	}
 	if s.st.NextDue != 0 {
 		e.eff.dueAt(s.st.NextDue)
@@ -273,4 +280,23 @@ func (e *entry) withdraw(s *subject, exec string, x *store.Execution) error {
 		return err
 	}
 	return e.free(s)
+}
+
+// dueAgain lets the schedule go on after a withdrawal. An edit or a resume has
+// set the next instant, unless it had to wait for the execution's end.
+func (e *entry) dueAgain(s *subject, x *store.Execution, edit int64) error {
+	def, due := s.job.Definition, x.Due
+	switch {
+	case s.st.Paused:
+		if s.st.PausedDue == 0 || due < s.st.PausedDue {
+			s.st.PausedDue = due
+		}
+		return nil
+	case s.st.NextDue != 0 && (edit != 0 || s.st.NextDue < due), def.Schedule == "":
+		return nil
+	case edit != 0 && def.FixedDelay > 0:
+		due = edit + def.FixedDelay
+	}
+	s.st.Exhausted = false
+	return e.setNext(s, due)
 }

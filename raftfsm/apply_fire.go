@@ -1,10 +1,6 @@
 package raftfsm
 
-import (
-	"fmt"
-
-	"github.com/chronos-go/chronos/store"
-)
+import "github.com/chronos-go/chronos/store"
 
 // fire commits that instants of a job have come due: every one of them gets
 // its ledger row here, and the schedule moves on in the same step.
@@ -26,6 +22,9 @@ func (e *entry) fire(c *Fire) (*Result, error) {
 		return nil, err
 	}
 	for _, span := range c.Spans {
+		if interrupted(s.st.LastDue, span, c.Runs) {
+			s.st.LastRange = ""
+		}
 		if err := e.span(s, span); err != nil {
 			return nil, err
 		}
@@ -42,6 +41,17 @@ func (e *entry) fire(c *Fire) (*Result, error) {
 		return nil, err
 	}
 	return &Result{Changed: true}, e.save(s)
+}
+
+// interrupted tells if something runs between what the ledger has so far and
+// a span of the same fire: the span then begins a row of its own.
+func interrupted(last int64, span *Span, runs []*Run) bool {
+	for _, run := range runs {
+		if run.Due > last && run.Due < span.From {
+			return true
+		}
+	}
+	return false
 }
 
 // advance moves the schedule on. A fixed delay's next instant is known only
@@ -139,18 +149,26 @@ func (e *entry) span(s *subject, c *Span) error {
 			return e.tx.PutExecution(s.id, s.st.LastRange, x)
 		}
 	}
-	exec := store.ScheduledKey(c.From, s.st.Generation)
-	old, err := e.tx.Execution(s.id, exec)
-	if err != nil {
-		return err
-	}
-	if old != nil {
-		return fmt.Errorf("span from %d of job %q meets a row that is there", c.From, s.id)
+	from, count := c.From, c.Count
+	exec := store.ScheduledKey(from, s.st.Generation)
+	for {
+		old, err := e.tx.Execution(s.id, exec)
+		if err != nil {
+			return err
+		}
+		if old == nil {
+			break
+		}
+		if count == 1 {
+			return nil // the first row of an occurrence stands
+		}
+		from, count = from+1, count-1 // the range begins behind it
+		exec = store.ScheduledKey(from, s.st.Generation)
 	}
 	x := &store.Execution{
-		Generation: s.st.Generation, Version: s.version(), Due: c.From,
+		Generation: s.st.Generation, Version: s.version(), Due: from,
 		Status: c.Status, Reason: c.Reason, CreatedAt: e.now, EndedAt: e.now,
-		RangeTo: c.To, RangeCount: c.Count, RangeMore: c.More,
+		RangeTo: c.To, RangeCount: count, RangeMore: c.More,
 	}
 	s.st.Rows++
 	s.st.LastRange = exec
@@ -168,6 +186,21 @@ func (e *entry) admit(s *subject, exec string, x *store.Execution) error {
 	x.Priority = def.Priority
 	s.st.Rows++
 	e.change(ExecutionCreated, s.id, exec, x)
+	if err := e.decide(s, exec, x); err != nil {
+		return err
+	}
+	if x.Origin == store.Origin_ORIGIN_SCHEDULE && x.Status == store.Status_STATUS_PENDING {
+		s.st.Runs++ // one that waits in the buffer counts, too
+	}
+	return nil
+}
+
+// bufferDefault bounds the buffer where a request asked for OverlapBufferAll
+// and the job itself has no such bound.
+const bufferDefault = 1_000
+
+func (e *entry) decide(s *subject, exec string, x *store.Execution) error {
+	def := s.job.Definition
 	if def.StartDeadline > 0 {
 		x.DeadlineAt = x.ReadyAt + def.StartDeadline
 		if e.now > x.DeadlineAt {
@@ -185,7 +218,7 @@ func (e *entry) admit(s *subject, exec string, x *store.Execution) error {
 		}
 		return e.buffer(s, exec, x)
 	case store.Overlap_OVERLAP_BUFFER_ALL:
-		if int64(len(s.st.Buffer)) >= def.BufferMax {
+		if limit := def.BufferMax; len(s.st.Buffer) >= bufferDefault || limit > 0 && int64(len(s.st.Buffer)) >= limit {
 			return e.verdict(s, exec, x, store.Status_STATUS_DROPPED, store.Reason_REASON_BUFFER)
 		}
 		return e.buffer(s, exec, x)
@@ -227,9 +260,6 @@ const aheadMax = int64(5_000_000_000)
 // start makes an admitted execution one of the job's unfinished ones.
 func (e *entry) start(s *subject, exec string, x *store.Execution) error {
 	s.st.Active++
-	if x.Origin == store.Origin_ORIGIN_SCHEDULE && x.Attempts == 0 {
-		s.st.Runs++
-	}
 	if x.ReadyAt > e.now+aheadMax {
 		return e.waitInstant(s, exec, x, x.ReadyAt)
 	}
@@ -240,7 +270,7 @@ func (e *entry) start(s *subject, exec string, x *store.Execution) error {
 // running, so it does not block others.
 func (e *entry) buffer(s *subject, exec string, x *store.Execution) error {
 	s.st.Buffer = append(s.st.Buffer, exec)
-	x.Wait = store.Wait_WAIT_OVERLAP
+	x.Wait, x.Node, x.Incarnation = store.Wait_WAIT_OVERLAP, "", 0
 	if err := e.watchDeadline(s, exec, x); err != nil {
 		return err
 	}

@@ -48,10 +48,18 @@ func (e *entry) refusePut(s *subject, c *Put) *Result {
 	if s.job == nil && (s.st.Active > 0 || len(s.st.Buffer) > 0) {
 		return &Result{Code: Code_CODE_STALE, Count: s.st.Active} // its deletion is still under way
 	}
-	if c.BaseVersion != cur || s.job != nil && c.BaseDue != s.st.NextDue {
+	if c.BaseVersion != cur || s.job != nil && c.BaseDue != s.nextDue() {
 		return &Result{Code: Code_CODE_STALE, Version: cur}
 	}
 	return nil
+}
+
+// nextDue is where the schedule stands, or where it stood still.
+func (s *subject) nextDue() int64 {
+	if s.st.Paused {
+		return s.st.PausedDue
+	}
+	return s.st.NextDue
 }
 
 func (e *entry) create(s *subject, c *Put) error {
@@ -87,9 +95,12 @@ func (e *entry) edit(s *subject, c *Put) error {
 	}
 	next := c.NextDue
 	waits := c.Definition.FixedDelay > 0 && s.st.Active > 0
-	if waits || c.Definition.MaxRuns > 0 && s.st.Runs >= uint64(c.Definition.MaxRuns) {
+	if used, err := e.usedUp(s); err != nil {
+		return err
+	} else if used || waits {
 		next = 0
 	}
+	s.st.CatchingUp, s.st.CaughtUp = false, 0
 	if s.st.Paused {
 		s.st.PausedDue = next
 	} else if err := e.setNext(s, next); err != nil {
@@ -97,6 +108,19 @@ func (e *entry) edit(s *subject, c *Put) error {
 	}
 	s.st.Exhausted = next == 0 && !waits && c.Definition.Schedule != ""
 	return e.writeVersion(s, c.RollbackTo)
+}
+
+// usedUp tells if the job has had all its runs. What is under recall may come
+// back, and then it was none.
+func (e *entry) usedUp(s *subject) (bool, error) {
+	limit := uint64(s.job.Definition.MaxRuns)
+	if limit == 0 || s.st.Runs < limit {
+		return false, nil
+	}
+	back, err := e.unfinished(s, func(x *store.Execution) bool {
+		return x.RecallAt != 0 && withdrawable(x, x.RecallAt)
+	})
+	return s.st.Runs-uint64(len(back)) >= limit, err
 }
 
 func (e *entry) writeVersion(s *subject, rolledBackTo uint64) error {
@@ -123,7 +147,7 @@ func (e *entry) recallAhead(s *subject) error {
 	}
 	for _, one := range ahead {
 		if one.x.Wait != store.Wait_WAIT_ASSIGNED {
-			err = e.withdraw(s, one.exec, one.x)
+			err = e.withdraw(s, one.exec, one.x, e.now)
 		} else {
 			one.x.RecallAt = e.now
 			e.eff.Recalled = append(e.eff.Recalled, holding(s.id, one.exec, one.x, store.Reason_REASON_EDIT))
@@ -196,7 +220,15 @@ func (e *entry) delete(c *Delete) (*Result, error) {
 			Text:    fmt.Sprintf("job %q is at version %d, not %d", c.Job, s.version(), c.ExpectVersion),
 		}, nil
 	}
+	if s.job != nil && c.BaseVersion != 0 && (c.BaseVersion != s.version() || c.BaseDue != s.nextDue()) {
+		return &Result{Code: Code_CODE_STALE, Version: s.version()}, nil
+	}
 	if s.job != nil {
+		if c.Overdue != nil {
+			if err := e.span(s, c.Overdue); err != nil {
+				return nil, err
+			}
+		}
 		if err := e.bury(s); err != nil {
 			return nil, err
 		}
@@ -285,13 +317,20 @@ func (e *entry) resume(c *Resume) (*Result, error) {
 	next := c.NextDue
 	def := s.job.Definition
 	waits := def.FixedDelay > 0 && s.st.Active > 0
-	if waits || def.MaxRuns > 0 && s.st.Runs >= uint64(def.MaxRuns) {
+	if used, err := e.usedUp(s); err != nil {
+		return nil, err
+	} else if used || waits {
 		next = 0
 	}
+	s.st.CatchingUp, s.st.CaughtUp = false, 0
 	if err := e.setNext(s, next); err != nil {
 		return nil, err
 	}
 	s.st.Exhausted = next == 0 && !waits && def.Schedule != ""
 	e.eff.Changes = append(e.eff.Changes, Change{Kind: JobResumed, At: e.now, Job: s.id, Version: s.version()})
-	return &Result{Version: s.version(), Changed: true}, e.save(s)
+	res := &Result{Version: s.version(), Changed: true}
+	if err := e.retire(s); err != nil {
+		return nil, err
+	}
+	return res, e.save(s)
 }

@@ -667,6 +667,9 @@ type Delete struct {
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
 	HasExpect     bool                   `protobuf:"varint,2,opt,name=has_expect,json=hasExpect,proto3" json:"has_expect,omitempty"`
 	ExpectVersion uint64                 `protobuf:"varint,3,opt,name=expect_version,json=expectVersion,proto3" json:"expect_version,omitempty"`
+	BaseVersion   uint64                 `protobuf:"varint,4,opt,name=base_version,json=baseVersion,proto3" json:"base_version,omitempty"` // what the proposer saw; 0: it did not look
+	BaseDue       int64                  `protobuf:"varint,5,opt,name=base_due,json=baseDue,proto3" json:"base_due,omitempty"`             // next due it saw, or paused_due
+	Overdue       *Span                  `protobuf:"bytes,6,opt,name=overdue,proto3" json:"overdue,omitempty"`                             // instants that had passed without a fire
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -720,6 +723,27 @@ func (x *Delete) GetExpectVersion() uint64 {
 		return x.ExpectVersion
 	}
 	return 0
+}
+
+func (x *Delete) GetBaseVersion() uint64 {
+	if x != nil {
+		return x.BaseVersion
+	}
+	return 0
+}
+
+func (x *Delete) GetBaseDue() int64 {
+	if x != nil {
+		return x.BaseDue
+	}
+	return 0
+}
+
+func (x *Delete) GetOverdue() *Span {
+	if x != nil {
+		return x.Overdue
+	}
+	return nil
 }
 
 type Pause struct {
@@ -2005,12 +2029,15 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\aoverdue\x18\t \x01(\v2\x18.chronos.raftfsm.v1.SpanR\aoverdue\x12\x1f\n" +
 	"\vrollback_to\x18\n" +
 	" \x01(\x04R\n" +
-	"rollbackTo\"`\n" +
+	"rollbackTo\"\xd2\x01\n" +
 	"\x06Delete\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x1d\n" +
 	"\n" +
 	"has_expect\x18\x02 \x01(\bR\thasExpect\x12%\n" +
-	"\x0eexpect_version\x18\x03 \x01(\x04R\rexpectVersion\"\x19\n" +
+	"\x0eexpect_version\x18\x03 \x01(\x04R\rexpectVersion\x12!\n" +
+	"\fbase_version\x18\x04 \x01(\x04R\vbaseVersion\x12\x19\n" +
+	"\bbase_due\x18\x05 \x01(\x03R\abaseDue\x122\n" +
+	"\aoverdue\x18\x06 \x01(\v2\x18.chronos.raftfsm.v1.SpanR\aoverdue\"\x19\n" +
 	"\x05Pause\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\"\xa5\x01\n" +
 	"\x06Resume\x12\x10\n" +
@@ -2193,19 +2220,20 @@ var file_raftfsm_command_proto_depIdxs = []int32{
 	23, // 18: chronos.raftfsm.v1.Span.reason:type_name -> chronos.store.v1.Reason
 	24, // 19: chronos.raftfsm.v1.Put.definition:type_name -> chronos.store.v1.Definition
 	3,  // 20: chronos.raftfsm.v1.Put.overdue:type_name -> chronos.raftfsm.v1.Span
-	3,  // 21: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
-	3,  // 22: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
-	9,  // 23: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
-	25, // 24: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
-	25, // 25: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
-	22, // 26: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
-	0,  // 27: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
-	22, // 28: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
-	29, // [29:29] is the sub-list for method output_type
-	29, // [29:29] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	3,  // 21: chronos.raftfsm.v1.Delete.overdue:type_name -> chronos.raftfsm.v1.Span
+	3,  // 22: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
+	3,  // 23: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
+	9,  // 24: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
+	25, // 25: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
+	25, // 26: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
+	22, // 27: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
+	0,  // 28: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
+	22, // 29: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
+	30, // [30:30] is the sub-list for method output_type
+	30, // [30:30] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_raftfsm_command_proto_init() }

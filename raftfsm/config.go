@@ -68,7 +68,8 @@ const (
 	healthyAfter     = time.Minute
 )
 
-func (c *Config) setDefaults() {
+// withDefaults fills in what was left out.
+func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -95,6 +96,7 @@ func (c *Config) setDefaults() {
 			*d.at = d.def
 		}
 	}
+	return c
 }
 
 // raftConfig is Raft's view of the configuration.

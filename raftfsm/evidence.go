@@ -32,6 +32,7 @@ type logExtent struct {
 
 type snapshot struct {
 	id          string
+	logID       string
 	index, term uint64
 	verify      func() error // reads all of it
 }
@@ -48,15 +49,16 @@ type view struct {
 
 // plan is what to do about it.
 type plan struct {
-	fresh      bool   // a new directory
-	newLog     bool   // put a new log in place
-	quarantine string // why the view is moved aside; "" when it stays
-	restore    bool   // Raft restores its newest snapshot
-	verify     bool   // the view stays only if its digest holds
-	adopt      bool   // write a snapshot of the view and let Raft start there
-	discard    []string
-	expect     uint64 // where Raft has to be after its start, at least
-	why        string // what was odd, for the log
+	fresh      bool     // a new directory
+	newLog     bool     // put a new log in place
+	quarantine string   // why the view is moved aside; "" when it stays
+	restore    bool     // Raft restores its newest snapshot
+	verify     bool     // the view stays only if its digest holds
+	adopt      bool     // write a snapshot of the view and let Raft start there
+	discard    []string // snapshots to set aside
+	logID      string   // of the new log; "" makes one up
+	expect     uint64   // where Raft has to be after its start, at least
+	why        string   // what was odd, for the log
 }
 
 // replayable says whether the log has every entry behind base.
@@ -71,6 +73,10 @@ func (l logExtent) replayable(base uint64) bool {
 func (e *evidence) decide() (plan, error) {
 	if e.logAbsent {
 		return e.withoutLog()
+	}
+	if v := e.view; v.err == nil && v.index > 0 && v.logID != "" && v.logID != e.log.id {
+		return plan{}, &DamageError{Path: e.dir, Remedy: remedyMixed,
+			Reason: fmt.Sprintf("state/ belongs to log %s, raft.db is log %s: the directory is a mixture of two", v.logID, e.log.id)}
 	}
 	if why := e.distrust(); why != "" || e.view.index == 0 {
 		return e.rebuild(why)
@@ -93,8 +99,8 @@ func (e *evidence) distrust() string {
 		return v.err.Error()
 	case v.index == 0:
 		return "" // empty: nothing to distrust
-	case v.logID != e.log.id:
-		return fmt.Sprintf("it belongs to log %q, raft.db is log %q", v.logID, e.log.id)
+	case v.logID == "":
+		return "it does not say which log it belongs to"
 	case v.conflict:
 		return fmt.Sprintf("its entry %d is of term %d, the one in raft.db is not", v.index, v.term)
 	case v.index < e.newest() && e.log.command(v.index+1, e.newest()):
@@ -134,6 +140,9 @@ func (e *evidence) keep() (plan, error) {
 // rebuild makes the state from snapshot and log, into an empty view.
 func (e *evidence) rebuild(why string) (plan, error) {
 	p := plan{quarantine: why, why: why}
+	if why == "" && (len(e.snapshots) > 0 || e.log.first > 0 && e.log.command(e.log.first, e.log.last)) {
+		p.why = "the state is gone"
+	}
 	for _, s := range e.snapshots {
 		if err := s.verify(); err != nil {
 			p.discard = append(p.discard, s.id)
@@ -161,12 +170,20 @@ func (e *evidence) withoutLog() (plan, error) {
 		return plan{}, &DamageError{Path: e.dir + "/raft.db", Reason: "missing or unusable, but the directory is not a new one", Remedy: remedyLog}
 	}
 	if e.distrustAlone() == "" && e.view.index >= e.newest() {
-		return plan{newLog: true, adopt: true, verify: true, expect: e.view.index, why: "a new raft.db was asked for"}, nil
+		p := plan{newLog: true, adopt: true, verify: true, expect: e.view.index, why: whyRenew}
+		for _, s := range e.snapshots {
+			p.discard = append(p.discard, s.id)
+		}
+		return p, nil
 	}
+	p := plan{newLog: true}
 	for _, s := range e.snapshots {
 		if s.verify() == nil {
-			return plan{newLog: true, quarantine: "behind its snapshot, or damaged", restore: true, expect: s.index, why: "a new raft.db was asked for"}, nil
+			p.logID, p.quarantine, p.restore = s.logID, "behind its snapshot, or damaged", true
+			p.expect, p.why = s.index, whyRenew
+			return p, nil
 		}
+		p.discard = append(p.discard, s.id)
 	}
 	return plan{}, e.lost("neither the state nor a snapshot is intact")
 }
@@ -182,6 +199,9 @@ func (e *evidence) distrustAlone() string {
 }
 
 const (
+	whyRenew    = "a new raft.db was asked for"
+	remedyMixed = "Put the files of one node back together; or move state/ away, to have it rebuilt from raft.db and snapshots/; " +
+		"or open once with TrustView, to keep state/ and begin a new log"
 	remedyLog = "Put raft.db back from a copy of the whole directory; or, when the state in state/ is the newest there is, " +
 		"open once with TrustView: what is in the state is kept, and a new log begins there"
 	remedyAll = "Nothing was changed. Put the whole directory back from a backup, or move it away to begin with an empty one"

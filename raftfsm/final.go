@@ -36,9 +36,7 @@ func (e *entry) final(s *subject, exec string, x *store.Execution, status store.
 func (e *entry) leave(s *subject, exec string, x *store.Execution) error {
 	switch x.Wait {
 	case store.Wait_WAIT_ROOM:
-		if err := e.unqueue(s, exec, x); err != nil {
-			return err
-		}
+		return e.unqueue(s, exec, x)
 	case store.Wait_WAIT_INSTANT:
 		return e.tx.DeleteDue(store.DueEntry{At: x.ReadyAt, Kind: store.DueReady, Job: s.id, Exec: exec})
 	case store.Wait_WAIT_OVERLAP:
@@ -100,19 +98,31 @@ func (e *entry) free(s *subject) error {
 	if s.st.Active > 0 {
 		return nil
 	}
-	for len(s.st.Buffer) > 0 && s.job != nil {
-		if s.st.Active > 0 && s.job.Definition.Overlap != store.Overlap_OVERLAP_ALLOW_ALL {
-			return nil
-		}
-		exec := s.st.Buffer[0]
-		s.st.Buffer = append([]string(nil), s.st.Buffer[1:]...)
-		if err := e.unblock(s, exec); err != nil {
+	if s.job != nil {
+		if err := e.unbuffered(s); err != nil {
 			return err
 		}
 	}
 	if s.st.Active == 0 {
 		e.eff.Freed = append(e.eff.Freed, s.id)
 		return e.retire(s)
+	}
+	return nil
+}
+
+// unbuffered takes what may start now out of the buffer. Each is looked at
+// once: one that has to wait for another after all is buffered again.
+func (e *entry) unbuffered(s *subject) error {
+	waiting := s.st.Buffer
+	s.st.Buffer = nil
+	for i, exec := range waiting {
+		if s.st.Active > 0 && s.job.Definition.Overlap != store.Overlap_OVERLAP_ALLOW_ALL {
+			s.st.Buffer = append(s.st.Buffer, waiting[i:]...)
+			return nil
+		}
+		if err := e.unblock(s, exec); err != nil {
+			return err
+		}
 	}
 	return nil
 }

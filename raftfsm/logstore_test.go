@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,13 @@ func (f *faultyBackend) breakWith(err error) {
 func (f *faultyBackend) fault() error {
 	if p := f.err.Load(); p != nil {
 		return *p
+	}
+	return nil
+}
+
+func (f *faultyBackend) Close() error {
+	if c, ok := f.logBackend.(io.Closer); ok {
+		return c.Close()
 	}
 	return nil
 }

@@ -36,6 +36,7 @@ type Node struct {
 
 	open    atomic.Bool // effects are reported
 	spoiled atomic.Bool // the state is not to be used again
+	damage  atomic.Pointer[error]
 	closing chan struct{}
 	owned   sync.WaitGroup
 
@@ -50,7 +51,7 @@ type Node struct {
 // is damaged, it heals what can be healed without losing anything that was
 // acknowledged, and refuses with a DamageError otherwise.
 func OpenNode(cfg Config) (*Node, error) {
-	cfg.setDefaults()
+	cfg = cfg.withDefaults()
 	n := &Node{cfg: cfg, log: cfg.Logger, closing: make(chan struct{})}
 	n.lead = newLeadership(n.log)
 	if err := n.openFiles(); err != nil {
@@ -64,6 +65,9 @@ func OpenNode(cfg Config) (*Node, error) {
 		return nil, errors.Join(err, n.Close())
 	}
 	n.open.Store(true)
+	if damage := n.damage.Load(); damage != nil {
+		n.fsm.stop(*damage)
+	}
 	n.owned.Go(n.keep)
 	return n, nil
 }
@@ -103,22 +107,8 @@ func (n *Node) openMemory() (err error) {
 	n.logs = newLogStore(raft.NewInmemStore(), "memory", n.cfg.SnapshotBytes)
 	first := singleConfiguration(n.id)
 	c := &createLog{logID: randomID(), nodeID: n.id, term: 1}
-	n.snaps = &memorySnapshots{InmemSnapshotStore: raft.NewInmemSnapshotStore(), taken: n.logs.snapshotTaken}
+	n.snaps = &memorySnapshots{taken: n.logs.snapshotTaken}
 	return errors.Join(c.fill(n.logs, &first), n.st.SetLogID(c.logID))
-}
-
-// memorySnapshots restarts the byte count. A snapshot in memory serves no
-// restart; it lets the log in memory be shortened.
-type memorySnapshots struct {
-	*raft.InmemSnapshotStore
-	taken func()
-}
-
-// Create implements raft.SnapshotStore.
-func (m *memorySnapshots) Create(v raft.SnapshotVersion, index, term uint64, c raft.Configuration,
-	ci uint64, t raft.Transport) (raft.SnapshotSink, error) {
-	sink, err := m.InmemSnapshotStore.Create(v, index, term, c, ci, t)
-	return &snapshotSink{SnapshotSink: sink, taken: m.taken}, err
 }
 
 // startRaft starts Raft, which restores a snapshot first when the plan says
@@ -128,13 +118,14 @@ func (n *Node) startRaft() error {
 	n.logs.fail = n.fsm.stop
 	rc := n.cfg.raftConfig(n.id, n.lead.notify)
 	rc.NoSnapshotRestoreOnStart = !n.plan.restore
+	machine := &restorer{fsm: n.fsm}
 	err := guarded(func() (err error) {
-		n.raft, err = raft.NewRaft(rc, n.fsm, n.logs, n.logs, n.snaps, n.trans)
+		n.raft, err = raft.NewRaft(rc, machine, n.logs, n.logs, n.snaps, n.trans)
 		return err
 	})
 	if err != nil {
 		n.raft = nil
-		return fmt.Errorf("raftfsm: start Raft: %w", err)
+		return fmt.Errorf("raftfsm: start Raft: %w", errors.Join(err, machine.err))
 	}
 	n.logs.running.Store(true)
 	n.lead.start(n.raft)
@@ -146,6 +137,9 @@ func (n *Node) startRaft() error {
 		patience: n.cfg.LeaderTimeout,
 	})
 	if at := n.raft.LastIndex(); at < n.plan.expect {
+		if machine.err != nil {
+			return fmt.Errorf("raftfsm: restore: %w", machine.err)
+		}
 		return &DamageError{Path: n.cfg.Dir, Remedy: remedyAll,
 			Reason: fmt.Sprintf("Raft starts at entry %d, the log and the snapshots go to %d", at, n.plan.expect)}
 	}
@@ -205,9 +199,11 @@ func (n *Node) awaitLeader() error {
 	}
 }
 
-// damaged hears from the store that the state is not what was written.
+// damaged hears from the store, perhaps while the node still opens, that the
+// state is not what was written.
 func (n *Node) damaged(err error) {
 	n.spoil(err)
+	n.damage.Store(&err)
 	if n.open.Load() {
 		n.fsm.stop(err)
 	}
@@ -279,6 +275,9 @@ func (n *Node) LeaderCh() <-chan bool { return n.lead.out }
 func (n *Node) Snapshot() error {
 	if err := n.fsm.stopped(); err != nil {
 		return stoppedBy(err)
+	}
+	if err := n.room(); err != nil {
+		return err
 	}
 	err := n.raft.Snapshot().Error()
 	switch {

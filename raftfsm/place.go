@@ -35,7 +35,7 @@ func (e *entry) place(s *subject, exec string, x *store.Execution) error {
 	}
 	x.Wait, x.Class = store.Wait_WAIT_ROOM, class
 	x.Rank = max(x.ReadyAt, e.now) - int64(x.Priority)*ageing
-	x.Node, x.Incarnation = "", 0
+	x.Node, x.Incarnation, x.DeadlineAt = "", 0, 0
 	if x.Attempts == 0 && s.job.Definition.StartDeadline > 0 {
 		x.DeadlineAt = x.ReadyAt + s.job.Definition.StartDeadline
 		if err := e.watchDeadline(s, exec, x); err != nil {
@@ -144,8 +144,12 @@ func (e *entry) release(s *subject, exec string, x *store.Execution) error {
 	return nil
 }
 
-// unqueue takes an execution out of the waiting queue.
+// unqueue takes an execution out of the waiting queue, and stops watching its
+// start deadline.
 func (e *entry) unqueue(s *subject, exec string, x *store.Execution) error {
+	if err := e.forgetDeadline(s, exec, x); err != nil {
+		return err
+	}
 	e.forgetWaiting(x.Class)
 	return e.tx.DeleteWaiting(store.WaitingEntry{Class: x.Class, Rank: x.Rank, Job: s.id, Exec: exec})
 }

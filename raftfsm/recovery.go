@@ -35,6 +35,7 @@ type recovery struct {
 	logID    string
 	nodeID   string
 	startsN  int
+	counted  bool  // this start stands in starts
 	damage   error // why raft.db is unusable, when TrustView lets us go on without
 	plan     plan
 	onDamage func(error)
@@ -45,7 +46,7 @@ func (r *recovery) run() error {
 	if err := r.occupy(); err != nil {
 		return err
 	}
-	steps := []func() error{r.readSnapshots, r.readLog, r.readView, r.judge, r.carryOut, r.nameView}
+	steps := []func() error{r.readLog, r.readSnapshots, r.walkLog, r.readView, r.judge, r.carryOut, r.nameView}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -73,12 +74,16 @@ func (r *recovery) occupy() (err error) {
 	r.starts = startsIn(dir)
 	r.startsN, r.evidence.view.doubt = r.starts.doubt()
 	r.evidence.dir, r.evidence.trust = dir, r.cfg.TrustView
-	return r.starts.begin(r.startsN)
+	r.counted = true
+	return r.starts.begin(r.startsN, r.evidence.view.doubt != "")
 }
 
 func (r *recovery) readSnapshots() (err error) {
 	if r.snaps, err = openSnapshots(r.cfg.Dir, r.log); err != nil {
 		return err
+	}
+	if !r.evidence.logAbsent {
+		r.snaps.logID = r.logID
 	}
 	list, err := r.snaps.List()
 	if err != nil {
@@ -86,8 +91,9 @@ func (r *recovery) readSnapshots() (err error) {
 	}
 	for _, m := range list {
 		id := m.ID
+		owner, _ := r.snaps.owner(m)
 		r.evidence.snapshots = append(r.evidence.snapshots, snapshot{
-			id: id, index: m.Index, term: m.Term,
+			id: id, index: m.Index, term: m.Term, logID: owner,
 			verify: func() error { return r.snaps.verify(id) },
 		})
 	}
@@ -122,21 +128,28 @@ func (r *recovery) readLog() (err error) {
 	if r.cfg.ID != "" && r.cfg.ID != r.nodeID {
 		return fmt.Errorf("%w: %q is the directory of node %q, not of %q", ErrWrongNode, r.cfg.Dir, r.nodeID, r.cfg.ID)
 	}
-	return r.walkLog()
+	return nil
 }
 
 func (r *recovery) walkLog() error {
+	if r.evidence.logAbsent {
+		return nil
+	}
 	newest := r.evidence.newest()
 	extent, err := r.logs.extent(func(l *raft.Log) {
+		if l.Index <= newest {
+			return
+		}
+		r.logs.since.Add(int64(len(l.Data)))
 		if l.Type == raft.LogConfiguration {
 			r.conf = raft.DecodeConfiguration(l.Data)
-		}
-		if l.Index > newest {
-			r.logs.since.Add(int64(len(l.Data)))
 		}
 	})
 	if err != nil {
 		return &DamageError{Path: r.logs.path, Reason: err.Error(), Remedy: remedyLog}
+	}
+	if len(r.conf.Servers) == 0 {
+		r.conf = singleConfiguration(r.nodeID)
 	}
 	extent.id = r.logID
 	r.evidence.log = extent
@@ -275,7 +288,8 @@ func (r *recovery) setAside(name, why string) error {
 // asked for it.
 func (r *recovery) replaceLog() error {
 	r.nodeID = cmp.Or(r.cfg.ID, r.nodeID, randomID())
-	r.logID = randomID()
+	r.logID = cmp.Or(r.plan.logID, randomID())
+	r.snaps.logID = r.logID
 	r.conf = singleConfiguration(r.nodeID)
 	c := &createLog{dir: r.cfg.Dir, logID: r.logID, nodeID: r.nodeID, noSync: r.cfg.NoSync}
 	first := &r.conf
@@ -349,6 +363,9 @@ func (r *recovery) nameView() error {
 // release gives everything back after a failed start.
 func (r *recovery) release() error {
 	err := errors.Join(r.closeView(), r.closeLog())
+	if r.counted {
+		r.starts.undo(r.startsN, r.evidence.view.doubt)
+	}
 	if r.lock != nil {
 		r.lock.Unlock()
 	}

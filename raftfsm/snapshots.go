@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/raft"
 )
@@ -30,11 +31,12 @@ const (
 // snapshot's content. Raft keeps index and term in a JSON file without a
 // checksum, and a flipped digit there would make it skip entries in silence;
 // the header says the same under a checksum, and a snapshot whose two
-// statements differ is not listed.
+// statements differ is not listed. It also says which log the snapshot is of.
 type snapshotStore struct {
 	files *raft.FileSnapshotStore
 	dir   string
 	log   *slog.Logger
+	logID string // of the log whose snapshots these are; "" while it is unknown
 	taken func() // called when a snapshot is complete
 }
 
@@ -70,7 +72,8 @@ func (s *snapshotStore) Create(v raft.SnapshotVersion, index, term uint64, c raf
 	if err != nil {
 		return nil, errors.Join(err, s.sweep())
 	}
-	if _, err := sink.Write(snapshotHeader(v, index, term, c, ci)); err != nil {
+	h := newHeader(s.logID, &raft.SnapshotMeta{Version: v, Index: index, Term: term, Configuration: c, ConfigurationIndex: ci})
+	if _, err := sink.Write(h.encode()); err != nil {
 		return nil, errors.Join(err, sink.Cancel())
 	}
 	return &snapshotSink{SnapshotSink: sink, taken: s.taken}, nil
@@ -91,7 +94,7 @@ func (s *snapshotSink) Close() error {
 }
 
 // List implements raft.SnapshotStore, newest first. It leaves out what does
-// not agree with its header.
+// not agree with its header, and what belongs to another log.
 func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
 	all, err := s.files.List()
 	if err != nil {
@@ -99,8 +102,12 @@ func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
 	}
 	var good []*raft.SnapshotMeta
 	for _, m := range all {
-		if err := s.checkHeader(m); err != nil {
-			s.log.Warn("chronos: snapshot is damaged", "snapshot", m.ID, "error", err)
+		of, err := s.owner(m)
+		if err == nil && s.logID != "" && of != s.logID {
+			err = fmt.Errorf("belongs to log %q, not %q", of, s.logID)
+		}
+		if err != nil {
+			s.log.Warn("chronos: snapshot cannot be used", "snapshot", m.ID, "error", err)
 			continue
 		}
 		good = append(good, m)
@@ -108,14 +115,15 @@ func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
 	return good, nil
 }
 
-func (s *snapshotStore) checkHeader(m *raft.SnapshotMeta) error {
+// owner is the ID of the log that a snapshot belongs to.
+func (s *snapshotStore) owner(m *raft.SnapshotMeta) (string, error) {
 	f, err := os.Open(filepath.Join(s.dir, m.ID, snapshotContent))
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer f.Close()
-	_, err = skipHeader(f, m)
-	return err
+	h, _, err := readHeader(f, m)
+	return h.logID, err
 }
 
 // Open implements raft.SnapshotStore. The content is verified as a whole
@@ -125,7 +133,7 @@ func (s *snapshotStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, erro
 	if err != nil {
 		return nil, nil, err
 	}
-	n, err := skipHeader(r, meta)
+	_, n, err := readHeader(r, meta)
 	if err != nil {
 		return nil, nil, errors.Join(err, r.Close())
 	}
@@ -168,26 +176,82 @@ func (s *snapshotStore) names() ([]string, error) {
 	return names, nil
 }
 
-func snapshotHeader(v raft.SnapshotVersion, index, term uint64, c raft.Configuration, ci uint64) []byte {
-	b := append([]byte(snapshotMagic), byte(v))
-	b = binary.BigEndian.AppendUint64(b, index)
-	b = binary.BigEndian.AppendUint64(b, term)
-	b = binary.BigEndian.AppendUint64(b, ci)
-	conf := raft.EncodeConfiguration(c)
-	b = binary.BigEndian.AppendUint32(b, uint32(len(conf)))
-	b = append(b, conf...)
+// snapshotHeader is what stands in front of a snapshot's content: whose log it
+// belongs to, and what meta.json says, under a checksum.
+type snapshotHeader struct {
+	logID string
+	body  []byte // everything but magic, length and checksum
+}
+
+const headerLimit = 1 << 20
+
+func newHeader(logID string, m *raft.SnapshotMeta) snapshotHeader {
+	b := []byte{byte(m.Version)}
+	b = binary.BigEndian.AppendUint64(b, m.Index)
+	b = binary.BigEndian.AppendUint64(b, m.Term)
+	b = binary.BigEndian.AppendUint64(b, m.ConfigurationIndex)
+	b = append(b, byte(len(logID)))
+	b = append(b, logID...)
+	return snapshotHeader{logID: logID, body: append(b, raft.EncodeConfiguration(m.Configuration)...)}
+}
+
+func (h snapshotHeader) encode() []byte {
+	b := []byte(snapshotMagic)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(h.body)))
+	b = append(b, h.body...)
 	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-// skipHeader reads the header off r and compares it with what meta says.
-func skipHeader(r io.Reader, meta *raft.SnapshotMeta) (int, error) {
-	want := snapshotHeader(meta.Version, meta.Index, meta.Term, meta.Configuration, meta.ConfigurationIndex)
-	got := make([]byte, len(want))
-	if _, err := io.ReadFull(r, got); err != nil {
-		return 0, fmt.Errorf("snapshot header: %w", err)
+// readHeader reads a header off r and compares it with what meta says.
+func readHeader(r io.Reader, meta *raft.SnapshotMeta) (h snapshotHeader, size int, err error) {
+	head := make([]byte, len(snapshotMagic)+4)
+	if _, err := io.ReadFull(r, head); err != nil {
+		return h, 0, fmt.Errorf("snapshot header: %w", err)
 	}
-	if !bytes.Equal(got, want) {
-		return 0, errors.New("snapshot header and meta.json differ")
+	n := binary.BigEndian.Uint32(head[len(snapshotMagic):])
+	if string(head[:len(snapshotMagic)]) != snapshotMagic || n > headerLimit {
+		return h, 0, errors.New("no snapshot header")
 	}
-	return len(want), nil
+	rest := make([]byte, n+4)
+	if _, err := io.ReadFull(r, rest); err != nil {
+		return h, 0, fmt.Errorf("snapshot header: %w", err)
+	}
+	h.body = rest[:n]
+	const fixed = 26
+	if n < fixed || int(n) < fixed+int(h.body[fixed-1]) || !bytes.Equal(h.encode(), append(head, rest...)) {
+		return h, 0, errors.New("snapshot header is damaged")
+	}
+	h.logID = string(h.body[fixed : fixed+int(h.body[fixed-1])])
+	if !bytes.Equal(newHeader(h.logID, meta).body, h.body) {
+		return h, 0, errors.New("snapshot header and meta.json differ")
+	}
+	return h, len(head) + len(rest), nil
+}
+
+// memorySnapshots serve a node that keeps nothing: the content goes nowhere,
+// and the log in memory is shortened.
+type memorySnapshots struct {
+	raft.DiscardSnapshotStore
+	taken func()
+	mu    sync.Mutex
+	last  []*raft.SnapshotMeta
+}
+
+// Create implements raft.SnapshotStore.
+func (m *memorySnapshots) Create(v raft.SnapshotVersion, index, term uint64, c raft.Configuration,
+	ci uint64, t raft.Transport) (raft.SnapshotSink, error) {
+	sink, err := m.DiscardSnapshotStore.Create(v, index, term, c, ci, t)
+	return &snapshotSink{SnapshotSink: sink, taken: func() {
+		m.mu.Lock()
+		m.last = []*raft.SnapshotMeta{{Version: v, Index: index, Term: term, Configuration: c, ConfigurationIndex: ci}}
+		m.mu.Unlock()
+		m.taken()
+	}}, err
+}
+
+// List implements raft.SnapshotStore.
+func (m *memorySnapshots) List() ([]*raft.SnapshotMeta, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.last, nil
 }

@@ -1,6 +1,7 @@
 package raftfsm
 
 import (
+	"errors"
 	"io"
 
 	"github.com/hashicorp/raft"
@@ -71,4 +72,18 @@ func (a abortable) Write(p []byte) (int, error) {
 	default:
 		return a.w.Write(p)
 	}
+}
+
+// restorer keeps why a restore failed: Raft turns it into text, and tries the
+// next snapshot.
+type restorer struct {
+	*fsm
+	err error
+}
+
+// Restore implements raft.FSM.
+func (r *restorer) Restore(in io.ReadCloser) error {
+	err := r.fsm.Restore(in)
+	r.err = errors.Join(r.err, err)
+	return err
 }

@@ -37,8 +37,18 @@ func (s starts) doubt() (count int, why string) {
 	return count, ""
 }
 
-// begin counts this start.
-func (s starts) begin(before int) error { return s.write(fmt.Sprintf("%d\n", before+1)) }
+// begin counts this start. A rebuild starts the count anew.
+func (s starts) begin(before int, rebuild bool) error {
+	if rebuild {
+		before = 0
+	}
+	return s.write(fmt.Sprintf("%d\n", before+1))
+}
+
+// undo takes begin back: the start failed in an orderly way.
+func (s starts) undo(before int, doubt string) {
+	_ = s.write(strings.TrimSpace(fmt.Sprintf("%d %s", before, doubt)) + "\n")
+}
 
 // ended forgets: this start went well.
 func (s starts) ended() {

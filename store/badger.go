@@ -33,8 +33,8 @@ func badgerOptions(dir string, o Options, log *slog.Logger) badger.Options {
 	b.SyncWrites = !o.NoSync
 	b.MemTableSize = memTableSize
 	b.NumMemtables = 2
-	b.NumLevelZeroTables = 3
-	b.NumLevelZeroTablesStall = 8
+	b.NumLevelZeroTables = 2
+	b.NumLevelZeroTablesStall = 4
 	b.NumCompactors = 2
 	if o.NoCompaction {
 		b.NumCompactors = 0

@@ -12,7 +12,6 @@ func (s *Store) Close() error {
 	if g == nil {
 		return nil
 	}
-	g.aborted.Store(true)
 	g.retire()
 	s.wg.Wait()
 	<-g.idle
@@ -31,10 +30,7 @@ func (s *Store) shutOut() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closed = true
-	if s.gen != nil {
-		s.gen.aborted.Store(true)
-	}
-	for _, g := range s.leaving {
+	for _, g := range s.badgers {
 		g.aborted.Store(true)
 	}
 	s.stop()
@@ -48,7 +44,7 @@ func (s *Store) live() *generation {
 
 // shut closes Badger and leaves CLEAN behind when all went well.
 func (s *Store) shut(g *generation) error {
-	err := g.close()
+	err := s.stopGeneration(g)
 	if err == nil && s.failure() == nil && g.dir != "" {
 		if err := s.layout.writeClean(g.name); err != nil {
 			s.log.Warn("store: this stop could not be marked as clean, the next start takes longer", "error", err)

@@ -24,7 +24,7 @@ func (t *Tx) Commit() error {
 	if err := t.s.checkRoom(t.gen); err != nil {
 		return err
 	}
-	err := t.commit()
+	err := t.gen.write(t.commit)
 	t.end(ErrClosed)
 	return err
 }

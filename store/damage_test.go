@@ -218,12 +218,17 @@ func TestRotWhileOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, err := range map[string]error{
-		"get":      s.View(func(r *Reader) error { _, err := r.Job("job-000001"); return err }),
-		"scan":     s.View(func(r *Reader) error { return r.Scan([]byte("jobs/"), nil, all) }),
-		"reverse":  s.View(func(r *Reader) error { return r.ScanReverse([]byte("jobs/"), nil, all) }),
-		"verify":   s.Verify(t.Context()),
-		"snapshot": func() error { sn := s.Snapshot(); defer sn.Release(); _, err := sn.WriteTo(&bytes.Buffer{}); return err }(),
-		"tx":       func() error { tx := s.Begin(); defer tx.Discard(); return tx.PutJob("job-000001", &Job{}) }(),
+		"get":     s.View(func(r *Reader) error { _, err := r.Job("job-000001"); return err }),
+		"scan":    s.View(func(r *Reader) error { return r.Scan([]byte("jobs/"), nil, all) }),
+		"reverse": s.View(func(r *Reader) error { return r.ScanReverse([]byte("jobs/"), nil, all) }),
+		"verify":  s.Verify(t.Context()),
+		"snapshot": func() error {
+			sn := s.Snapshot()
+			defer sn.Release()
+			_, err := sn.WriteTo(&bytes.Buffer{})
+			return err
+		}(),
+		"tx": func() error { tx := s.Begin(); defer tx.Discard(); return tx.PutJob("job-000001", &Job{}) }(),
 	} {
 		if !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %v", name, err)

@@ -21,6 +21,10 @@ type generation struct {
 
 	aborted atomic.Bool // the store closes: readers shall come to an end
 
+	writing sync.Mutex           // one commit, hush or close at a time
+	quiet   *badger.StreamWriter // set while Badger does nothing in the background
+	shut    bool                 // Badger is closed
+
 	mu      sync.Mutex
 	readers int
 	retired bool
@@ -51,6 +55,10 @@ func openGeneration(name, dir string, o Options, log *slog.Logger) (*generation,
 // close closes Badger; nobody may be left inside.
 func (g *generation) close() (err error) {
 	defer trap(&err)
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	g.wakeLocked()
+	g.shut = true
 	if g.mark != nil {
 		g.mark.close()
 	}

@@ -9,26 +9,31 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 )
 
 // Default sizes of the guard; small volumes get a share of themselves.
 const (
 	defaultReserve = 16 << 20
-	defaultFloor   = 64 << 20
-	floorShare     = 8  // at most an eighth of the volume stays unused
+	defaultFloor   = 128 << 20
+	floorShare     = 4  // at most a quarter of the volume stays unused
 	reserveShare   = 32 // and a thirty-second is set aside
 	nameReserve    = "reserve"
+
+	neighbour   = 1 << 30 // bytes per second that others may write
+	patienceMin = 50 * time.Millisecond
+	patienceMax = time.Second
 )
 
 // GuardOptions sizes a Guard; the zero value is right for most.
 type GuardOptions struct {
 	// Reserve is how many bytes are kept in a file of their own, to be given
-	// up when the disk is full. 0 means 16 MiB or a 32nd of the volume,
-	// whichever is less; negative means none.
+	// up in an emergency. 0 means 16 MiB or a 32nd of the volume, whichever is
+	// less; negative means none.
 	Reserve int64
-	// Floor is how many free bytes a write needs to find. 0 means 64 MiB or an
-	// eighth of the volume, whichever is less: what Badger may map and fill
-	// after a commit was let through, a memtable written out and one compaction.
+	// Floor is how many free bytes a write needs to find. 0 means 128 MiB or a
+	// quarter of the volume, whichever is less. What Badger filled after its
+	// last commit was measured at up to 72 MiB, at full speed.
 	Floor int64
 	// Logger hears when the disk becomes full and when there is room again.
 	Logger *slog.Logger
@@ -38,10 +43,11 @@ type GuardOptions struct {
 
 // Guard stands between the store and a full disk. Badger writes through
 // memory maps, and a page that finds no block to go to is a signal that ends
-// the host's process. So nobody writes when there is less than the floor, and
-// what is in the reserve is given up at that moment, for what Badger still has
-// to write in the background. There must be floor plus reserve again before
-// writing goes on; then the reserve is made anew.
+// the host's process. So there are two marks. Below the floor nothing is
+// written any more, and what Badger has begun in the background uses some of
+// what is left. Below half of it somebody else is filling the disk: the
+// reserve is given up and Badger is stopped too. Writing goes on when there is
+// the floor and the reserve again.
 type Guard struct {
 	dir     string
 	path    string
@@ -52,7 +58,8 @@ type Guard struct {
 
 	mu   sync.Mutex
 	held bool // the reserve file is there
-	full bool
+	full bool // below the floor, and not back above it and the reserve
+	low  bool // below half the floor since
 }
 
 // NewGuard watches the volume of dir, which must exist, and sets the reserve
@@ -99,24 +106,23 @@ func (g *Guard) Check() error {
 		return nil // a volume that does not tell is taken to have room
 	}
 	free := int64(size)
-	need := g.floor
-	if g.full {
-		need += g.reserve
-	}
-	if free >= need {
-		if g.full {
-			g.full = false
-			g.log.Info("store: there is room on the disk again", "dir", g.dir, "free", free)
-		}
-		g.refill(free)
-		return nil
-	}
-	if !g.full {
-		g.full = true
-		g.log.Error("store: disk is full, nothing is written", "dir", g.dir, "free", free, "needed", g.floor)
+	switch {
+	case free < g.floor/2 && !g.low:
+		g.low, g.full = true, true
+		g.log.Error("store: disk is full, all writing stops", "dir", g.dir, "free", free, "needed", g.floor)
 		g.release()
+	case free < g.floor && !g.full:
+		g.full = true
+		g.log.Warn("store: disk is nearly full, nothing new is written", "dir", g.dir, "free", free, "needed", g.floor)
+	case g.full && free >= g.floor+g.reserve:
+		g.low, g.full = false, false
+		g.log.Info("store: there is room on the disk again", "dir", g.dir, "free", free)
 	}
-	return g.refusal(free, g.floor+g.reserve)
+	if g.full {
+		return g.refusal(free, g.floor+g.reserve)
+	}
+	g.refill(free)
+	return nil
 }
 
 func (g *Guard) refusal(free, need int64) error {
@@ -140,11 +146,29 @@ func (g *Guard) checkLast(need int64) error {
 	return g.refusal(int64(size), need)
 }
 
+// patience is how long nobody needs to look: what a fast neighbour takes to
+// use up the room above the floor.
+func (g *Guard) patience() time.Duration {
+	size, _, err := g.free(g.dir)
+	above := int64(size) - g.floor
+	if err != nil || above > int64(patienceMax/time.Second)*neighbour {
+		return patienceMax
+	}
+	return max(patienceMin, time.Duration(above)*time.Second/neighbour)
+}
+
 // Full says whether the last Check refused.
 func (g *Guard) Full() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.full
+}
+
+// emergency says whether Badger has to stop as well.
+func (g *Guard) emergency() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.low
 }
 
 // release gives the reserve up.

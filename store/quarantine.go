@@ -3,10 +3,11 @@ package store
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -60,17 +61,24 @@ func Quarantine(dir, why string, log *slog.Logger) (string, error) {
 	return to, nil
 }
 
-// newQuarantine makes a directory whose name sorts by time.
+// newQuarantine makes a directory whose name sorts by time, and behind those
+// of the same second.
 func newQuarantine(root string) (string, error) {
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return "", err
+	}
 	stamp := time.Now().UTC().Format("20060102T150405Z")
-	for n := range 1000 {
-		place := filepath.Join(root, fmt.Sprintf("%s-%03d", stamp, n))
-		err := os.Mkdir(place, 0o700)
-		if err == nil || !errors.Is(err, fs.ErrExist) {
-			return place, err
+	n := 0
+	for _, e := range entries {
+		if digits, ok := strings.CutPrefix(e.Name(), stamp+"-"); ok {
+			if have, err := strconv.Atoi(digits); err == nil {
+				n = max(n, have+1)
+			}
 		}
 	}
-	return "", fmt.Errorf("store: too many quarantines in %q: remove some", root)
+	place := filepath.Join(root, fmt.Sprintf("%s-%03d", stamp, n))
+	return place, os.Mkdir(place, 0o700)
 }
 
 // prune removes all but the newest quarantines.

@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"log/slog"
 	"os"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -51,7 +49,7 @@ func (s *Store) Restore(r io.Reader) error {
 		return err
 	}
 	s.swap(old, g, in)
-	return nil
+	return s.step("swap")
 }
 
 // step lets a test fail a restore where it likes.
@@ -88,7 +86,7 @@ func (s *Store) build(in *snapshotReader) (g *generation, err error) {
 	// While it is filled nothing of it needs to be durable.
 	loose := s.opts
 	loose.NoSync = true
-	if g, err = openGeneration(name, dir, loose, s.log); err != nil {
+	if g, err = s.startGeneration(name, dir, loose); err != nil {
 		return g, err
 	}
 	if err = s.fill(g, in); err != nil {
@@ -122,7 +120,7 @@ func (s *Store) fill(g *generation, in *snapshotReader) error {
 	if err := s.step("meta"); err != nil {
 		return err
 	}
-	return writeMeta(g.db, in.format, in.applied)
+	return g.write(func() error { return writeMeta(g.db, in.format, in.applied) })
 }
 
 func fillSome(g *generation, in *snapshotReader) (done bool, err error) {
@@ -143,7 +141,7 @@ func fillSome(g *generation, in *snapshotReader) (done bool, err error) {
 		}
 		size += len(both) + cellCost
 	}
-	if err := w.Commit(); err != nil {
+	if err := g.write(w.Commit); err != nil {
 		return false, err
 	}
 	if g.files != nil {
@@ -158,7 +156,7 @@ func (s *Store) harden(g *generation) (*generation, error) {
 	if err := s.step("close"); err != nil {
 		return g, err
 	}
-	if err := g.close(); err != nil {
+	if err := s.stopGeneration(g); err != nil {
 		return nil, err
 	}
 	if err := s.step("sync"); err != nil {
@@ -167,7 +165,7 @@ func (s *Store) harden(g *generation) (*generation, error) {
 	if err := syncTree(g.dir); err != nil {
 		return nil, err
 	}
-	return openGeneration(g.name, g.dir, s.opts, s.log)
+	return s.startGeneration(g.name, g.dir, s.opts)
 }
 
 // readBack verifies what is on disk, not what went in.
@@ -195,7 +193,7 @@ func (s *Store) publish(g *generation) error {
 	if err != nil && s.failure() == nil {
 		s.discard(g)
 	} else if err != nil {
-		err = errors.Join(err, g.close())
+		err = errors.Join(err, s.stopGeneration(g))
 	}
 	return err
 }
@@ -212,15 +210,12 @@ func (s *Store) swap(old, g *generation, in *snapshotReader) {
 	s.logID.Store(&in.format.LogId)
 	s.discard(old)
 	s.log.Info("store: restored a snapshot", "index", in.applied.Index, "records", in.applied.Records,
-		slog.String("generation", g.name))
+		"generation", g.name)
 }
 
 // discard closes and deletes a generation when nobody reads it any more: at
 // once if that is now, beside the work otherwise.
 func (s *Store) discard(g *generation) {
-	s.mu.Lock()
-	s.leaving = append(s.leaving, g)
-	s.mu.Unlock()
 	g.retire()
 	select {
 	case <-g.idle:
@@ -253,14 +248,11 @@ func (s *Store) roomToClose(g *generation) error {
 }
 
 func (s *Store) remove(g *generation) {
-	err := g.close()
+	err := s.stopGeneration(g)
 	if g.dir != "" {
 		err = errors.Join(err, os.RemoveAll(g.dir))
 	}
 	if err != nil {
 		s.log.Warn("store: removing a generation", "dir", g.dir, "error", err)
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.leaving = slices.DeleteFunc(s.leaving, func(o *generation) bool { return o == g })
 }

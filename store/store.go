@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -55,19 +56,20 @@ type Store struct {
 	exclusive sync.Mutex // one Restore or Close at a time
 	mu        sync.Mutex // what follows
 	gen       *generation
-	leaving   []*generation // retired and not removed yet
+	badgers   []*generation // every one whose Badger is open
 	closed    bool
 
-	stop context.CancelFunc
-	ctx  context.Context
-	wg   sync.WaitGroup // collector, verification, removal of old generations
+	stop    context.CancelFunc
+	ctx     context.Context
+	refused chan struct{}  // wakes the watch
+	wg      sync.WaitGroup // collector, verification, removal of old generations
 }
 
 // Open opens the state below Dir, or creates an empty one where there is none.
 // Whatever looks wrong is ErrCorrupt: the caller quarantines the state and
 // rebuilds it. ErrDiskFull, ErrLocked and ErrFormat say what they say.
 func Open(o Options) (s *Store, err error) {
-	s = &Store{opts: o, log: o.Logger, layout: layoutOf(o.Dir)}
+	s = &Store{opts: o, log: o.Logger, layout: layoutOf(o.Dir), refused: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -93,6 +95,7 @@ func Open(o Options) (s *Store, err error) {
 		return s, err
 	}
 	s.startCollector()
+	s.startWatch()
 	return s, s.verifyUnclean()
 }
 
@@ -101,7 +104,7 @@ func (s *Store) abandon() {
 	s.stop()
 	s.wg.Wait()
 	if s.gen != nil {
-		_ = s.gen.close()
+		_ = s.stopGeneration(s.gen)
 	}
 	if s.lock != nil {
 		s.lock.Unlock()
@@ -110,7 +113,7 @@ func (s *Store) abandon() {
 
 func (s *Store) openMemory() error {
 	var err error
-	if s.gen, err = openGeneration("memory", "", s.opts, s.log); err != nil {
+	if s.gen, err = s.startGeneration("memory", "", s.opts); err != nil {
 		return err
 	}
 	if err := writeMeta(s.gen.db, &Format{Version: formatVersion}, &Applied{}); err != nil {
@@ -166,7 +169,7 @@ func (s *Store) create() error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	if s.gen, err = openGeneration(name, dir, s.opts, s.log); err != nil {
+	if s.gen, err = s.startGeneration(name, dir, s.opts); err != nil {
 		return err
 	}
 	if err := writeMeta(s.gen.db, &Format{Version: formatVersion}, &Applied{}); err != nil {
@@ -205,7 +208,7 @@ func (s *Store) reopen(name string) error {
 	if err := removeDurably(s.layout.clean()); err != nil {
 		return err
 	}
-	if s.gen, err = openGeneration(name, dir, s.opts, s.log); err != nil {
+	if s.gen, err = s.startGeneration(name, dir, s.opts); err != nil {
 		return err
 	}
 	if err := s.load(); err != nil {
@@ -253,12 +256,16 @@ func (s *Store) SetLogID(id string) error {
 	if err := s.checkRoom(g); err != nil {
 		return err
 	}
-	if err := writeMeta(g.db, &Format{Version: formatVersion, LogId: id}, nil); err != nil {
-		return s.fail(err)
-	}
-	s.logID.Store(&id)
-	return nil
+	return g.write(func() error {
+		if err := writeMeta(g.db, &Format{Version: formatVersion, LogId: id}, nil); err != nil {
+			return s.fail(err)
+		}
+		s.logID.Store(&id)
+		return nil
+	})
 }
+
+func (s *Store) format() *Format { return &Format{Version: formatVersion, LogId: s.LogID()} }
 
 // Unclean says that the stop before this start was not a clean one.
 func (s *Store) Unclean() bool { return s.unclean }
@@ -276,15 +283,45 @@ func (s *Store) pin() (*generation, error) {
 	return s.gen, nil
 }
 
+// startGeneration opens a generation, stopGeneration closes it; between them
+// the watch knows of it.
+func (s *Store) startGeneration(name, dir string, o Options) (*generation, error) {
+	g, err := openGeneration(name, dir, o, s.log)
+	if err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.badgers = append(s.badgers, g)
+	}
+	return g, err
+}
+
+func (s *Store) stopGeneration(g *generation) error {
+	err := g.close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.badgers = slices.DeleteFunc(s.badgers, func(o *generation) bool { return o == g })
+	return err
+}
+
+func (s *Store) running() []*generation {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.badgers)
+}
+
 // checkRoom asks whether a commit may touch the disk.
 func (s *Store) checkRoom(g *generation) error {
 	if s.guard == nil {
 		return nil
 	}
-	if err := s.guard.Check(); err != nil {
-		return err
+	err := s.guard.Check()
+	if err == nil {
+		err = g.files.ready()
 	}
-	return g.files.ready()
+	if err != nil {
+		return s.refuse(err)
+	}
+	return nil
 }
 
 // failure answers why the store writes nothing any more, nil while it does.

@@ -32,7 +32,7 @@ type janitor struct {
 	cfg  Config
 	mu   sync.Mutex
 	seen map[string]bool // jobs in which something ended since the last sweep
-	from string // where the stroll over all jobs goes on
+	from string          // where the stroll over all jobs goes on
 }
 
 func newJanitor(cfg Config) *janitor { return &janitor{cfg: cfg, seen: map[string]bool{}} }
@@ -140,11 +140,11 @@ func (j *janitor) command(r *store.Reader, id string, job *store.Job, now int64)
 		return nil, err
 	}
 	age, count := int64(j.cfg.Retention.Age), j.cfg.Retention.Count
-	if job.Definition.KeepAge > 0 {
-		age = job.Definition.KeepAge
+	if keep := job.Definition.KeepAge; keep != 0 { // negative: no limit
+		age = max(keep, 0)
 	}
-	if job.Definition.KeepCount > 0 {
-		count = uint64(job.Definition.KeepCount)
+	if keep := job.Definition.KeepCount; keep != 0 {
+		count = uint64(max(keep, 0))
 	}
 	before := int64(0)
 	if age > 0 {

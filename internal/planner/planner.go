@@ -1,9 +1,11 @@
 package planner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -153,8 +155,15 @@ func (p *Planner) pass(ctx context.Context) error {
 
 // item is one command, and the due entry it answers.
 type item struct {
-	entry store.DueEntry
-	cmd   *raftfsm.Command
+	entry    store.DueEntry
+	cmd      *raftfsm.Command
+	priority int32
+}
+
+// byPriority sorts work so that of what is due at one instant the most
+// important gets what room there is.
+func byPriority(a, b item) int {
+	return cmp.Or(cmp.Compare(a.entry.At, b.entry.At), cmp.Compare(b.priority, a.priority))
 }
 
 // collect reads what is due and makes the commands for it.
@@ -186,6 +195,7 @@ func (p *Planner) collect() ([]item, error) {
 		}
 	}
 	p.agenda.end(scanned, next)
+	slices.SortStableFunc(work, byPriority)
 	if settle {
 		work = append(work, item{cmd: &raftfsm.Command{Now: now, Body: &raftfsm.Command_Barrier{Barrier: &raftfsm.Barrier{}}}})
 	}
@@ -194,10 +204,10 @@ func (p *Planner) collect() ([]item, error) {
 
 // plan adds the command for one due entry, or holds the entry back.
 func (p *Planner) plan(r *store.Reader, e store.DueEntry, now int64, work *[]item) {
-	cmd := &raftfsm.Command{Now: now}
+	cmd, priority := &raftfsm.Command{Now: now}, int32(0)
 	switch e.Kind {
 	case store.DueTick:
-		fire, err := p.tick(r, e, now)
+		fire, prio, err := p.tick(r, e, now)
 		if err != nil {
 			p.giveUp(e, now, err)
 			return
@@ -205,7 +215,7 @@ func (p *Planner) plan(r *store.Reader, e store.DueEntry, now int64, work *[]ite
 		if fire == nil {
 			return
 		}
-		cmd.Body = &raftfsm.Command_Fire{Fire: fire}
+		cmd.Body, priority = &raftfsm.Command_Fire{Fire: fire}, prio
 	case store.DueReady:
 		cmd.Body = &raftfsm.Command_Ready{Ready: &raftfsm.Ready{Job: e.Job, Execution: e.Exec, ReadyAt: e.At}}
 	case store.DueDeadline:
@@ -215,7 +225,7 @@ func (p *Planner) plan(r *store.Reader, e store.DueEntry, now int64, work *[]ite
 		}
 		cmd.Body = &raftfsm.Command_Ready{Ready: &raftfsm.Ready{Job: e.Job, Execution: e.Exec, ReadyAt: e.At, Deadline: true}}
 	}
-	*work = append(*work, item{e, cmd})
+	*work = append(*work, item{e, cmd, priority})
 }
 
 // giveUp leaves a job alone for a while that cannot be planned. The others go

@@ -16,32 +16,33 @@ const (
 	stepMax = 10_000
 )
 
-// tick makes the Fire for a job's next due instant, nil if there is nothing to
-// be done (the entry is outdated) or not yet (the entry is held).
-func (p *Planner) tick(r *store.Reader, e store.DueEntry, now int64) (*raftfsm.Fire, error) {
+// tick makes the Fire for a job's next due instant, with the job's priority. It
+// is nil if there is nothing to be done (the entry is outdated) or not yet (the
+// entry is held).
+func (p *Planner) tick(r *store.Reader, e store.DueEntry, now int64) (*raftfsm.Fire, int32, error) {
 	job, err := r.Job(e.Job)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	st, err := r.Schedule(e.Job)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if job == nil || job.Deleted || st == nil || st.Paused || st.NextDue == 0 {
-		return nil, nil
+		return nil, 0, nil
 	}
 	due := st.NextDue
 	if due > now+int64(p.cfg.LookAhead) {
-		return nil, nil // a held job was edited: its new entry is in the index
+		return nil, 0, nil // a held job was edited: its new entry is in the index
 	}
 	def := job.Definition
 	if due > now && st.Active > 0 && def.Overlap != store.Overlap_OVERLAP_ALLOW_ALL {
 		p.agenda.hold(store.DueEntry{At: due, Kind: store.DueTick, Job: e.Job}, due)
-		return nil, nil
+		return nil, 0, nil
 	}
 	sched, err := p.schedules.get(def.Schedule)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	fire := &raftfsm.Fire{Job: e.Job, Generation: job.Generation, Version: job.Version, ExpectDue: due}
 	kind := sched.Spec().Kind
@@ -53,7 +54,7 @@ func (p *Planner) tick(r *store.Reader, e store.DueEntry, now int64) (*raftfsm.F
 	default:
 		catchUp(fire, sched, def, st, now)
 	}
-	return fire, nil
+	return fire, def.Priority, nil
 }
 
 // onTime fires one instant, with its jitter.
@@ -163,7 +164,8 @@ func Count(sched *schedule.Schedule, first, until int64, limit uint64) (count ui
 
 // schedules remembers compiled schedules by their text: many jobs share one.
 type schedules struct {
-	byText map[string]*schedule.Schedule
+	compiler schedule.Compiler // loads each zone once
+	byText   map[string]*schedule.Schedule
 }
 
 // schedulesKept bounds the memory: when it is full it starts anew.
@@ -179,7 +181,7 @@ func (s *schedules) get(text string) (*schedule.Schedule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("schedule %q: %w", text, err)
 	}
-	sched, err := schedule.Compile(spec)
+	sched, err := s.compiler.Compile(spec)
 	if err != nil {
 		return nil, fmt.Errorf("schedule %q: %w", text, err)
 	}

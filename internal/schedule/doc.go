@@ -31,7 +31,7 @@
 //	hour          0-23
 //	day-of-month  1-31             L (last day), 15W (weekday nearest to the 15th)
 //	month         1-12, JAN-DEC
-//	day-of-week   0-7, SUN-SAT     7 is Sunday; 5L (last Friday), FRI#2 (second Friday)
+//	day-of-week   0-7, SUN-SAT     0 and 7 are Sunday; 5L (last Friday), FRI#2 (second Friday)
 //	year          1970-2262        only with 6 or 7 fields; any without
 //
 // Five fields start with the minute, seven with the second. Six are read as

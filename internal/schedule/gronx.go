@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/adhocore/gronx"
@@ -112,7 +113,7 @@ func (p *plan) compileDays(x expression, andDays bool) error {
 func shapedDays(parts []part, f field, first, length int) (uint32, error) {
 	var mask uint32
 	for i, p := range parts {
-		if !p.shape || contains(parts[:i], p) {
+		if !p.shape || slices.Contains(parts[:i], p) {
 			continue
 		}
 		start := monthOfShape(first, length)
@@ -132,11 +133,13 @@ func shapedDays(parts []part, f field, first, length int) (uint32, error) {
 // monthOfShape returns the first day of some month that starts on the given
 // weekday and has the given length; each shape occurs within 28 years.
 func monthOfShape(first, length int) time.Time {
-	start := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
-	for int(start.Weekday()) != first || monthLength(start.Year(), int(start.Month())) != length {
-		start = start.AddDate(0, 1, 0)
+	m := map[int]time.Month{28: time.February, 29: time.February, 30: time.April, 31: time.January}[length]
+	for y := 2001; ; y++ {
+		start := time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
+		if int(start.Weekday()) == first && monthLength(y, int(m)) == length {
+			return start
+		}
 	}
-	return start
 }
 
 // spread sets the bits of the days 1 to 31 whose weekday is in mask, in a month
@@ -147,13 +150,4 @@ func spread(mask uint64, first int) uint32 {
 		days |= uint32(mask>>((first+d)%7)&1) << (d + 1)
 	}
 	return days
-}
-
-func contains(parts []part, p part) bool {
-	for _, q := range parts {
-		if q == p {
-			return true
-		}
-	}
-	return false
 }

@@ -47,8 +47,8 @@ func (c *Compiler) Compile(s Spec) (*Schedule, error) {
 			return nil, err
 		}
 	}
-	if s.Kind != KindAfter {
-		return sched, sched.mustFire()
+	if err := sched.mustFire(); err != nil {
+		return nil, err
 	}
 	return sched, nil
 }
@@ -75,6 +75,9 @@ func compileCron(s Spec, zone *time.Location) (cron, error) {
 
 // mustFire refuses a schedule without a single instant.
 func (s *Schedule) mustFire() error {
+	if s.spec.Kind == KindAfter {
+		return nil // it depends on when the executions end
+	}
 	if _, ok := s.Next(time.Time{}); ok {
 		return nil
 	}

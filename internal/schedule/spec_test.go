@@ -52,9 +52,9 @@ func TestCompileRefuses(t *testing.T) {
 		{Spec{Kind: KindAt, Anchor: day, Until: day.Add(-1)}, "from, until", "no due instant"},
 		{Spec{Kind: KindAt, Anchor: day, From: day.Add(1)}, "from, until", "no due instant"},
 	} {
-		_, err := Compile(c.spec)
+		s, err := Compile(c.spec)
 		var e *Error
-		if !errors.As(err, &e) || e.Field != c.field || !strings.Contains(err.Error(), c.text) {
+		if s != nil || !errors.As(err, &e) || e.Field != c.field || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%+v: got %v, want field %q and %q", c.spec, err, c.field, c.text)
 		}
 	}

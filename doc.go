@@ -1,0 +1,173 @@
+// Package chronos is a durable cron that a Go program carries inside itself.
+// [New] opens a directory, [Scheduler.Handle] registers functions,
+// [Scheduler.Put] declares jobs, and [Scheduler.Run] fires them until its
+// context ends. There is no database, broker or daemon beside it.
+//
+//	s, err := chronos.New(chronos.Options{Dir: "data"})
+//	if err != nil {
+//		return err
+//	}
+//	defer s.Close()
+//	err = s.Handle("greet", func(ctx context.Context, x chronos.Execution) error { ... })
+//	_, err = s.Put(ctx, chronos.Job{ID: "greet", Schedule: chronos.Cron("*/5 * * * *"), Handler: "greet"})
+//	err = s.Run(ctx)
+//
+// Everything that happens goes through a log on disk before it takes effect:
+// that a job was put, that an instant came due, who runs it, how it ended. Kill
+// the process at any moment and start it again: the jobs, their versions, their
+// schedules and their history are there, what was missed meanwhile is dealt with
+// as each job's policy says, and what was running is found and resolved.
+//
+// # Jobs
+//
+// A [Job] is a named, versioned definition: when to run, what to run, and what
+// to do when things do not go to plan. The zero value of every policy is its
+// default. Put creates or replaces; an unchanged definition makes no new version,
+// so a program declares its jobs whenever it starts. With [Job].Version set, Put
+// is a compare and swap. Every definition a job ever had is kept, with who put it
+// and why ([Scheduler.Versions], [WithActor]), and can be taken up again
+// ([Scheduler.Rollback]). A job that is deleted and put again is a new generation
+// that nothing old touches.
+//
+// A changed or resumed job counts from that moment: instants before the change
+// that had not fired are recorded, and do not run. After Put has returned no
+// execution begins under the old definition.
+//
+// [New] fires nothing. Jobs are in the directory from earlier starts, and their
+// handlers have to be registered first.
+//
+// # Schedules
+//
+// A [Schedule] is a value: [Cron], [Every], [After] or [At], with a zone, bounds,
+// jitter and a daylight-saving policy as methods. Constructors do not fail;
+// [Schedule.Err] and Put say what is wrong, and a schedule that can never be due
+// is wrong. [Schedule.Next] previews, [Schedule.String] and [ParseSchedule] are a
+// text form.
+//
+// Cron expressions have 5 fields, 6 (seconds in front) or 7 (a year behind), and
+// are in UTC unless In names a zone. When both day fields are restricted, a day
+// matches if either does, as in Vixie cron; MatchBothDays asks for both. Daylight
+// saving follows Debian's cron(8): a job with a fixed time whose time falls into
+// the gap runs once, right after it, and runs once when its time comes twice; one
+// whose minute or hour field starts with * runs at every matching instant.
+//
+// The due instants of Every lie on a lattice from its anchor, whatever happened
+// meanwhile. After counts from the committed end of the last execution. The time
+// zone must be known wherever the job is scheduled: a host that may run without
+// the system's zone database imports time/tzdata.
+//
+// # Handlers
+//
+// A [Handler] is called once per attempt. Its context ends at [Job].Timeout, when
+// the execution is canceled, and when the process stops; context.Cause says which
+// ([ErrCanceled], [ErrRevoked], [ErrStopping]). A nil error is success. Other
+// errors are repeated as [Retry] says, unless [Permanent] says that this is
+// useless or [RetryAfter] names the time; RetryAfter without an error puts the
+// execution off and counts as no failure. A panic is a failed attempt, with its
+// stack in the history. [JSON] makes a handler of a function with a typed payload,
+// [SetOutput] keeps a result.
+//
+// A [Webhook] is an HTTP request in place of a handler. It is signed after the
+// Standard Webhooks specification; a Go receiver verifies it with
+// dispatch.Verify. Secrets are written once and never come back: reads show
+// [SecretKept], and a Put that contains it keeps the stored value. Link-local and
+// cloud metadata addresses are never called, whatever a name resolves to;
+// Options.BlockPrivate adds private and loopback addresses.
+//
+// # The ledger
+//
+// Every (job, due instant) has exactly one row: an [Execution] that ran, or one
+// that says why nothing ran (skipped, missed or dropped, with a [Reason]). Long
+// ranges of missed instants share one row that counts them. Triggers and
+// backfills have rows of their own. A row has one ID for all of its attempts,
+// the same after a restart, and IDs of one job sort by due instant.
+// [Scheduler.Executions] lists rows newest first, [Scheduler.Wait] waits for one
+// to end, [Scheduler.Events] reports changes as they are committed. How much is
+// kept is a matter of [Retention].
+//
+// # Policies
+//
+//   - [Overlap]: the job is due while it is unfinished. Skip, buffer one, buffer
+//     all, cancel or terminate the other, or allow all. Waiting for a retry is
+//     unfinished, too.
+//   - [Misfire]: an instant passed by more than a second with nobody able to fire
+//     it. Run the latest, the earliest, all or none of what was missed, bounded by
+//     CatchUpWindow and CatchUpMax.
+//   - StartDeadline: an execution that could not start in time is missed.
+//   - [Retry]: exponential delay with full jitter; the instant of the next attempt
+//     is on disk, so a restart neither forgets nor hurries it.
+//   - [Delivery]: the process died during an attempt. AtLeastOnce repeats it,
+//     AtMostOnce ends it as lost.
+//   - Priority, with ageing, when Options.Concurrency is used up.
+//
+// docs/semantics.md has the tables.
+//
+// # Guarantees
+//
+// Of one process on one directory:
+//
+//   - A write that was acknowledged survives the kill of the process and a power
+//     cut, as far as the disk keeps what it says is synced. An error that is not
+//     [ErrInvalid], [ErrNotFound], [ErrConflict], [ErrDiskFull] or [ErrClosed] may
+//     leave open whether the write took effect; repeating Put, and Trigger with a
+//     key, is safe.
+//   - An attempt begins only after its assignment is on disk. With AtMostOnce no
+//     execution begins twice; with AtLeastOnce none that was begun is forgotten.
+//   - Every due instant of an enabled job is accounted for in the ledger, however
+//     many there are and whatever failed in between. A clock that is set back fires
+//     nothing twice.
+//   - With any Overlap but OverlapAllowAll a job has one live attempt at most. The
+//     result of an attempt that was given up is refused.
+//   - Damaged files are noticed (every log entry, record and snapshot carries a
+//     checksum), and rebuilt from what is intact or refused with [ErrCorrupt]; they
+//     are never taken for an empty directory.
+//   - A full disk refuses writes with [ErrDiskFull], and service goes on by itself
+//     when there is room.
+//   - A handler that panics, hangs or floods its output harms no other job.
+//
+// How these are tested is in docs/testing.md.
+//
+// # Caveats
+//
+// A handler may run more than once for the same execution (AtLeastOnce is the
+// default, and Retry repeats): use [Execution].ID, or the growing
+// [Execution].FencingToken, to make effects safe to repeat. Nobody can promise
+// exactly once for effects outside the process.
+//
+// A goroutine cannot be killed. A handler that ignores its ended context is
+// reported as stuck after Options.StuckAfter and loses its place; it goes on until
+// it returns.
+//
+// This release runs on one node: a second process that opens the directory gets
+// [ErrLocked]. Replication over several processes is planned, and the log that it
+// needs is in place. ErrNoLeader and ErrFenced are part of that; here they mean
+// that nothing can be committed for the moment, and that an attempt was given up.
+//
+// Fires are committed up to a second before they are due, so that durability
+// does not cost punctuality. Such a row is pending until its instant; an edit or a
+// pause in that second withdraws it.
+//
+// Chronos keeps the payloads and outputs it is given as they are, secrets of
+// webhooks included, in files that only the user of the process may read. It
+// encrypts nothing.
+//
+// # Shutdown
+//
+// When the context of Run ends, nothing new begins. What runs has
+// Options.DrainTimeout to finish; then its context ends, with the cause
+// ErrStopping, and what does not finish is handed back without burning an attempt:
+// the next Run starts it again (AtMostOnce: it ends as lost if it had begun). Run
+// returns an error that names handlers which did not return within
+// Options.StuckAfter. [Scheduler.Close] ends Run, if it runs, and closes the
+// files. Chronos installs no signal handlers, ends no process and starts no
+// goroutine that Close does not end.
+//
+// # Files
+//
+// Options.Dir holds a lock, the log (raft.db), snapshots of it (snapshots/), the
+// state that follows from both (state/), space set aside for a full disk
+// (reserve) and, after damage, what was moved aside (quarantine/). The log and the
+// snapshots are the truth; the state is rebuilt from them at any doubt. To back
+// up, close the scheduler and copy the whole directory. docs/operations.md tells
+// more, and what to do about each error.
+package chronos

@@ -1,0 +1,96 @@
+package store
+
+import "time"
+
+// On a full disk it is not enough to write nothing more: Badger still writes
+// out memtables and compacts, through memory maps, in goroutines of its own,
+// and a neighbour that takes the last block under one of those ends the
+// process. So a generation can be made quiet, until there is room again.
+
+// write runs fn, which commits to Badger, while nothing makes it quiet.
+func (g *generation) write(fn func() error) error {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	if g.shut {
+		return ErrClosed
+	}
+	g.wakeLocked()
+	return fn()
+}
+
+// hush waits for what Badger is writing in the background and lets it begin
+// nothing new. Reads go on. Badger offers this as the preparation of a stream
+// writer, which stops writes, flushes and compactions and then complains that
+// there is data; it must find some in the memtable, or it would compact first.
+func (g *generation) hush(format func() *Format) error {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	if g.quiet != nil || g.shut || g.files == nil {
+		return nil
+	}
+	if err := writeMeta(g.db, format(), nil); err != nil {
+		return err
+	}
+	w := g.db.NewStreamWriter()
+	_ = w.PrepareIncremental()
+	g.quiet = w
+	return nil
+}
+
+// wake lets Badger work again.
+func (g *generation) wake() {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	g.wakeLocked()
+}
+
+func (g *generation) wakeLocked() {
+	if g.quiet != nil {
+		g.quiet.Cancel()
+		g.quiet = nil
+	}
+}
+
+// startWatch looks at the disk more often the less room there is: a neighbour
+// may fill it while this store has nothing to commit.
+func (s *Store) startWatch() {
+	if s.guard == nil || s.opts.NoCompaction {
+		return
+	}
+	s.wg.Go(func() {
+		t := time.NewTimer(0)
+		defer t.Stop()
+		for {
+			select {
+			case <-s.ctx.Done():
+				return
+			case <-t.C:
+			case <-s.refused:
+			}
+			t.Reset(s.watch())
+		}
+	})
+}
+
+// refuse tells the watch, without waiting, that a write found no room.
+func (s *Store) refuse(err error) error {
+	select {
+	case s.refused <- struct{}{}:
+	default:
+	}
+	return err
+}
+
+// watch looks once and answers when to look again.
+func (s *Store) watch() time.Duration {
+	_ = s.guard.Check()
+	stop := s.guard.emergency()
+	for _, g := range s.running() {
+		if !stop {
+			g.wake()
+		} else if err := g.hush(s.format); err != nil {
+			_ = s.fail(err)
+		}
+	}
+	return s.guard.patience()
+}
