@@ -86,7 +86,7 @@ func (s *Scheduler) recall(h raftfsm.Holding) {
 	if s.dispatcher.Recall(id, h.Token) {
 		s.reporter.forget(id, h.Token)
 	} else {
-		back.Started, back.Reason = true, raftfsm.RecallKept
+		back.Started, back.Kept = true, true
 	}
 	s.reporter.add(&raftfsm.Command{Body: &raftfsm.Command_HandBack{HandBack: back}})
 }

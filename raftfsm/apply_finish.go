@@ -212,7 +212,7 @@ func (e *entry) handBack(c *HandBack) (*Result, error) {
 	if res := fence(x, c.Token); res != nil {
 		return res, nil
 	}
-	if x.RecallAt != 0 && c.Started && c.Reason == RecallKept {
+	if x.RecallAt != 0 && c.Kept {
 		x.RecallAt = 0 // it had begun before the edit: it goes on
 		return &Result{}, e.tx.PutExecution(c.Job, c.Execution, x)
 	}
@@ -224,10 +224,6 @@ func (e *entry) handBack(c *HandBack) (*Result, error) {
 	}
 	return &Result{Status: x.Status, Changed: true}, e.save(s)
 }
-
-// RecallKept is the HandBack reason of a node that had already started what
-// was recalled.
-const RecallKept = "started before the edit"
 
 func (e *entry) returned(s *subject, c *HandBack, x *store.Execution) error {
 	recalled := x.RecallAt

@@ -1416,6 +1416,7 @@ type HandBack struct {
 	Execution     string                 `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
 	Token         uint64                 `protobuf:"varint,3,opt,name=token,proto3" json:"token,omitempty"`
 	Started       bool                   `protobuf:"varint,4,opt,name=started,proto3" json:"started,omitempty"` // the handler was called
+	Kept          bool                   `protobuf:"varint,7,opt,name=kept,proto3" json:"kept,omitempty"`       // recalled, but it had started before: it goes on
 	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	StartedAt     int64                  `protobuf:"varint,6,opt,name=started_at,json=startedAt,proto3" json:"started_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -1476,6 +1477,13 @@ func (x *HandBack) GetToken() uint64 {
 func (x *HandBack) GetStarted() bool {
 	if x != nil {
 		return x.Started
+	}
+	return false
+}
+
+func (x *HandBack) GetKept() bool {
+	if x != nil {
+		return x.Kept
 	}
 	return false
 }
@@ -2101,12 +2109,13 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\ttruncated\x18\r \x01(\bR\ttruncated\x12\x18\n" +
 	"\astarted\x18\x0e \x01(\x03R\astarted\x12\x14\n" +
 	"\x05ended\x18\x0f \x01(\x03R\x05ended\x12\x14\n" +
-	"\x05stuck\x18\x10 \x01(\bR\x05stuck\"\xa1\x01\n" +
+	"\x05stuck\x18\x10 \x01(\bR\x05stuck\"\xb5\x01\n" +
 	"\bHandBack\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x1c\n" +
 	"\texecution\x18\x02 \x01(\tR\texecution\x12\x14\n" +
 	"\x05token\x18\x03 \x01(\x04R\x05token\x12\x18\n" +
-	"\astarted\x18\x04 \x01(\bR\astarted\x12\x16\n" +
+	"\astarted\x18\x04 \x01(\bR\astarted\x12\x12\n" +
+	"\x04kept\x18\a \x01(\bR\x04kept\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1d\n" +
 	"\n" +
 	"started_at\x18\x06 \x01(\x03R\tstartedAt\"\x90\x01\n" +

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hashicorp/raft"
 
 	"github.com/chronos-go/chronos/store"
 )
@@ -413,4 +416,51 @@ func TestManyCallers(t *testing.T) {
 	if err := n.Store().Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// hungBackend stops answering while it is hung, as a sick disk does.
+type hungBackend struct {
+	logBackend
+	hung atomic.Bool
+	free chan struct{}
+}
+
+func (h *hungBackend) StoreLogs(l []*raft.Log) error {
+	if h.hung.Load() {
+		<-h.free
+	}
+	return h.logBackend.StoreLogs(l)
+}
+
+// TestHungDisk: Propose and Close are bounded even when a write never ends;
+// the directory then stays locked, because the write may still come.
+func TestHungDisk(t *testing.T) {
+	dir := t.TempDir()
+	disk := &hungBackend{free: make(chan struct{})}
+	cfg := testConfig(t, dir)
+	cfg.EntryTimeout, cfg.CloseTimeout = 200*time.Millisecond, time.Second
+	cfg.backend = func(b logBackend) logBackend { disk.logBackend = b; return disk }
+	n := mustOpen(t, cfg)
+	fill(t, n, 0, 3)
+	disk.hung.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	if _, err := n.Propose(ctx, []*Command{put("x")}); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, ErrUncertain) {
+		t.Errorf("got %v", err)
+	}
+	start := time.Now()
+	if err := n.Close(); err == nil {
+		t.Error("close found nothing wrong")
+	}
+	if d := time.Since(start); d > 3*time.Second {
+		t.Errorf("close took %v", d)
+	}
+	if _, err := OpenNode(testConfig(t, dir)); !errors.Is(err, store.ErrLocked) {
+		t.Errorf("opened under a write that hangs: %v", err)
+	}
+	close(disk.free)
+	time.Sleep(50 * time.Millisecond)
+	_ = disk.logBackend.(io.Closer).Close()
+	_ = n.st.Close()
+	n.lock.Unlock()
 }

@@ -274,9 +274,7 @@ func (s *scenario) report() *Command {
 		}
 		if s.pick(4) == 0 {
 			back := &HandBack{Job: a.Job, Execution: a.Exec, Token: token, Started: s.pick(2) == 0}
-			if back.Started && s.pick(2) == 0 {
-				back.Reason = RecallKept
-			}
+			back.Kept = back.Started && s.pick(2) == 0
 			return &Command{Body: &Command_HandBack{HandBack: back}}
 		}
 		status := []store.Status{

@@ -41,6 +41,13 @@ const (
 	modeLook = "look" // dump, see if writing works, close
 )
 
+// What a parent tells a working child. Both stop the changes and wait until
+// nothing is unfinished.
+const (
+	orderStop   = "stop"   // then close and exit
+	orderSettle = "settle" // then wait to be killed
+)
+
 // exitRefused: New answered with an error, which is on stdout.
 const exitRefused = 3
 
@@ -137,24 +144,34 @@ func fail(what string, err error) int {
 	return 1
 }
 
-// look sees if a directory that opened also serves, and closes it.
+// look sees if a directory that opened also serves, and closes it. Damage that
+// is noticed only now is an answer, too.
 func (c *child) look() int {
+	err := c.probe()
+	closed := c.s.Close()
+	if err == nil {
+		err = closed
+	}
+	if errors.Is(err, chronos.ErrCorrupt) || errors.Is(err, chronos.ErrStopped) {
+		return refuse(err)
+	}
+	if err != nil {
+		return fail("using it after opening", err)
+	}
+	return 0
+}
+
+func (c *child) probe() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	p := &plan{Job: "probe", Work: work{Seq: c.seq()}}
 	if _, err := c.s.Put(ctx, p.job()); err != nil {
-		return fail("put after opening", err)
+		return err
 	}
 	if _, err := c.s.Trigger(ctx, "probe", chronos.TriggerRequest{}); err != nil {
-		return fail("trigger after opening", err)
+		return err
 	}
-	if err := c.s.Delete(ctx, "probe"); err != nil {
-		return fail("delete after opening", err)
-	}
-	if err := c.s.Close(); err != nil {
-		return fail("close", err)
-	}
-	return 0
+	return c.s.Delete(ctx, "probe")
 }
 
 // work runs until the parent says "stop" (or kills the process).
@@ -167,20 +184,23 @@ func (c *child) work() int {
 	defer still()
 	var workers sync.WaitGroup
 	c.startWorkers(busy, &workers)
-	in := bufio.NewReader(os.Stdin)
-	line, err := in.ReadString('\n')
+	order, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil && err != io.EOF {
 		return fail("stdin", err)
 	}
 	still()
 	workers.Wait()
-	if strings.TrimSpace(line) == "stop" {
+	if order != "" {
 		if err := c.settle(); err != nil {
 			return fail("settle", err)
 		}
 		if err := c.dump(c.cfg.Dump); err != nil {
 			return fail("dump", err)
 		}
+	}
+	if strings.TrimSpace(order) == orderSettle {
+		fmt.Println("settled")
+		select {} // the parent kills this process
 	}
 	cancel()
 	if err := <-run; err != nil {

@@ -25,8 +25,8 @@ type disk struct {
 	now     []byte
 	durable []byte
 	pending []write // since the last flush
-	dead    int64 // when it was cut: nothing counts any more
-	fuse    int   // the cut comes with so many more writes; 0 is none
+	dead    int64   // when it was cut: nothing counts any more
+	fuse    int     // the cut comes with so many more writes; 0 is none
 	blown   chan struct{}
 }
 
@@ -168,21 +168,6 @@ func sparseCopy(image []byte) []byte {
 		}
 	}
 	return out
-}
-
-func zero(b []byte) bool {
-	for len(b) >= 8 {
-		if binary.NativeEndian.Uint64(b) != 0 {
-			return false
-		}
-		b = b[8:]
-	}
-	for _, c := range b {
-		if c != 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // What of the FUSE protocol one file needs.

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/chronos-go/chronos"
 )
 
 // A job's life in the version history is cut into generations (from a put to
@@ -85,11 +87,21 @@ func (k *checker) layOut(g *generation, put event, v versionDump, j *jobDump, i 
 }
 
 // horizon is how far the ledger of a job that exists has to be complete: up to
-// what comes due next.
+// what comes due next. What was overdue when a job was paused is accounted for
+// by the resume, edit or deletion; only where a pause came while everything
+// was up to date, as in the end, can nothing be overdue.
 func (k *checker) horizon(j *jobDump, p *plan) (until, atMost int64) {
 	switch {
+	case j.Paused && k.settled:
+		return j.PausedAt - int64(time.Second), j.PausedAt + lookAhead
 	case j.Paused:
-		return j.PausedAt, j.PausedAt + lookAhead
+		last := int64(0)
+		for _, r := range j.Rows {
+			if r.Origin == chronos.OriginSchedule {
+				last = max(last, r.Due, r.To)
+			}
+		}
+		return min(last, j.PausedAt), j.PausedAt + lookAhead
 	case j.NextDue != 0:
 		return j.NextDue - 1, j.NextDue - 1
 	case p.At != 0:
@@ -153,7 +165,7 @@ func (k *checker) pausedBefore(ops []*call) bool {
 func (k *checker) checkLedger(id string, j *jobDump) {
 	gens := k.generations(id, j)
 	for _, r := range j.Rows {
-		if r.Origin != "schedule" {
+		if r.Origin != chronos.OriginSchedule {
 			continue
 		}
 		if g := k.generationOf(gens, id, r); g != nil {

@@ -159,10 +159,25 @@ func (p *process) died() error {
 
 // stop lets the child settle and close, and fails if it does not do so well.
 func (p *process) stop() error {
-	if _, err := io.WriteString(p.stdin, "stop\n"); err != nil {
+	if _, err := io.WriteString(p.stdin, orderStop+"\n"); err != nil {
 		return errors.Join(err, p.died())
 	}
 	return p.wait(settleLimit + 30*time.Second)
+}
+
+// settle lets the child settle, and go on.
+func (p *process) settle() error {
+	if _, err := io.WriteString(p.stdin, orderSettle+"\n"); err != nil {
+		return errors.Join(err, p.died())
+	}
+	select {
+	case <-p.lines: // "settled"
+		return nil
+	case <-p.done:
+		return p.died()
+	case <-time.After(settleLimit + 30*time.Second):
+		return errors.New("child does not settle")
+	}
 }
 
 func (p *process) wait(limit time.Duration) error {

@@ -1,0 +1,123 @@
+# What there is to do here. "make ci" is what CI runs; .ci/run installs what it
+# needs first.
+
+GO      ?= go
+BIN     := $(CURDIR)/bin
+export PATH := $(BIN):$(PATH)
+
+FUZZTIME ?= 60s
+CYCLES   ?= 200
+CUTS     ?= 200
+SOAK     ?= 10m
+
+.PHONY: all
+all: vet test lint
+
+## Checks
+
+.PHONY: test
+test:
+	$(GO) test ./...
+
+.PHONY: race
+race:
+	$(GO) test -race ./...
+
+.PHONY: vet
+vet:
+	$(GO) vet ./...
+	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "gofmt is needed for:"; echo "$$unformatted"; exit 1; }
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint
+	$(BIN)/golangci-lint run ./...
+
+.PHONY: cover
+cover:
+	$(GO) test -coverpkg=./... -coverprofile=coverage.out ./...
+	$(GO) tool cover -func=coverage.out | tail -1
+
+.PHONY: bench
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+## Campaigns: see docs/testing.md. The targets that end in -ci are the share of
+## them that every CI run can afford.
+
+.PHONY: fuzz fuzz-ci
+fuzz:
+	./.ci/fuzz $(FUZZTIME)
+fuzz-ci:
+	./.ci/fuzz 5s
+
+.PHONY: crash crash-ci
+crash:
+	$(GO) test ./internal/faults -run 'TestKill' -count=1 -timeout 4h -v -cycles $(CYCLES)
+crash-ci:
+	$(GO) test ./internal/faults -run 'TestKill' -count=1 -timeout 20m -cycles 20
+
+.PHONY: powercut powercut-ci
+powercut:
+	$(GO) test ./internal/faults -run 'TestPowerCut' -count=1 -timeout 4h -v -cuts $(CUTS)
+powercut-ci:
+	$(GO) test ./internal/faults -run 'TestPowerCut' -count=1 -timeout 20m -cuts 10
+
+.PHONY: soak
+soak: # 1,000 jobs each second
+	$(GO) test ./internal/faults -run 'TestSoak' -count=1 -timeout 4h -v -soak $(SOAK)
+
+## Builds
+
+.PHONY: examples
+examples:
+	$(GO) run ./examples/hello
+	$(GO) run ./examples/webhook
+
+.PHONY: host
+host: # a program outside the repository: does it build, what does it weigh
+	./.ci/host
+
+.PHONY: cross
+cross:
+	CGO_ENABLED=0 GOOS=linux   GOARCH=amd64 $(GO) build ./...
+	CGO_ENABLED=0 GOOS=linux   GOARCH=arm64 $(GO) build ./...
+	CGO_ENABLED=0 GOOS=darwin  GOARCH=arm64 $(GO) build ./...
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) build ./...
+	CGO_ENABLED=0 GOOS=darwin  GOARCH=arm64 $(GO) vet ./...
+	CGO_ENABLED=0 GOOS=windows GOARCH=amd64 $(GO) vet ./...
+
+## Generated code is checked in. It needs protoc (protobuf-compiler); the plugin
+## is pinned in tools/go.mod.
+
+PROTOS := store/record.proto raftfsm/command.proto
+
+.PHONY: generate
+generate: $(BIN)/protoc-gen-go
+	protoc -I . --go_out=. --go_opt=paths=source_relative $(PROTOS)
+
+.PHONY: generate-check
+generate-check: $(BIN)/protoc-gen-go
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && \
+	protoc -I . --go_out="$$dir" --go_opt=paths=source_relative $(PROTOS) && \
+	for f in $(PROTOS:.proto=.pb.go); do \
+		diff -u -I '^// .*protoc  *v' "$$f" "$$dir/$$f" || { echo "$$f is out of date: run make generate"; exit 1; }; \
+	done && echo "generated code is up to date"
+
+## Tools, in a module of their own
+
+.PHONY: tools
+tools: $(BIN)/golangci-lint $(BIN)/protoc-gen-go
+
+$(BIN)/golangci-lint: tools/go.mod tools/go.sum
+	cd tools && $(GO) build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(BIN)/protoc-gen-go: tools/go.mod tools/go.sum
+	cd tools && $(GO) build -o $@ google.golang.org/protobuf/cmd/protoc-gen-go
+
+.PHONY: ci
+ci:
+	./.ci/run
+
+.PHONY: clean
+clean:
+	rm -rf $(BIN) coverage.out
