@@ -187,6 +187,7 @@ func newIncarnation() uint64 {
 func (s *Scheduler) takeOver() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	s.checkClock()
 	if err := s.setCapacity(ctx, 0); err != nil {
 		return err
 	}
@@ -202,6 +203,15 @@ func (s *Scheduler) takeOver() error {
 		if after = res.Cursor; after == "" {
 			return nil
 		}
+	}
+}
+
+// checkClock says when the clock is behind what the log has seen. It is safe:
+// what has fired does not fire again; but nothing is due until it catches up.
+func (s *Scheduler) checkClock() {
+	newest := instant(s.node.Store().Applied().GetLogTime())
+	if behind := time.Until(newest); behind > time.Second {
+		s.log.Warn("chronos: the clock is behind the newest entry in the log; instants that have fired do not fire again", "behind", behind)
 	}
 }
 

@@ -87,7 +87,7 @@ func (e *entry) outcome(s *subject, c *Finish, x *store.Execution) error {
 		return e.final(s, c.Execution, x, c.Status, stuckReason(c.Stuck))
 	}
 	e.change(ExecutionRetrying, s.id, c.Execution, x)
-	return e.waitInstant(s, c.Execution, x, max(c.RetryAt, e.now))
+	return e.waitInstant(s, c.Execution, x, c.RetryAt)
 }
 
 func cancelReason(x *store.Execution, stuck bool) store.Reason {

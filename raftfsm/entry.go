@@ -14,7 +14,7 @@ type entry struct {
 	index    uint64
 	applied  *store.Applied
 	answered []*store.Answer
-	now      int64 // log time: never runs backwards
+	now      int64 // the proposer's clock
 	cmd      *Command
 }
 
@@ -24,8 +24,11 @@ func (e *entry) command(c *Command) (*Result, error) {
 	if first, err := e.answer(c); first != nil || err != nil {
 		return first, err
 	}
-	e.now = max(e.applied.LogTime, c.Now)
-	e.applied.LogTime = e.now
+	// A wall clock may be set back. What has been decided stands in the rows,
+	// not in a comparison of instants, so nothing happens twice by that; and
+	// deadlines and delays go by the clock as it is now, not as it once was.
+	e.now = c.Now
+	e.applied.LogTime = max(e.applied.LogTime, c.Now)
 	e.cmd = c
 	res, err := e.apply(c)
 	if err != nil {
