@@ -164,13 +164,18 @@ func (k *checker) pausedBefore(ops []*call) bool {
 // checkLedger: every due instant has exactly one row.
 func (k *checker) checkLedger(id string, j *jobDump) {
 	gens := k.generations(id, j)
+	var ranges []rowDump
 	for _, r := range j.Rows {
-		if r.Origin != chronos.OriginSchedule {
-			continue
+		switch {
+		case r.Origin != chronos.OriginSchedule:
+		case r.Count > 1 || r.To > r.Due:
+			ranges = append(ranges, r)
+		default:
+			k.enter(gens, id, r)
 		}
-		if g := k.generationOf(gens, id, r); g != nil {
-			k.enter(g, id, r)
-		}
+	}
+	for _, r := range ranges {
+		k.enterRange(gens, id, r)
 	}
 	for _, g := range gens {
 		var missing []int64
@@ -207,20 +212,30 @@ func (k *checker) generationOf(gens []*generation, id string, r rowDump) *genera
 	return nil
 }
 
-// enter puts a row into the slots it accounts for.
-func (k *checker) enter(g *generation, id string, r rowDump) {
-	if r.Count <= 1 && (r.To == 0 || r.To == r.Due) {
-		s := g.slots[r.Due]
-		if s == nil {
-			k.fault("ledger", id, r.Due, "row for an instant that was not due: %s", r)
-			return
-		}
-		s.rows = append(s.rows, r.ID)
+// enter puts a row into the slot of its instant.
+func (k *checker) enter(gens []*generation, id string, r rowDump) {
+	g := k.generationOf(gens, id, r)
+	if g == nil {
+		return
+	}
+	s := g.slots[r.Due]
+	if s == nil {
+		k.fault("ledger", id, r.Due, "row for an instant that was not due: %s", r)
+		return
+	}
+	s.rows = append(s.rows, r.ID)
+}
+
+// enterRange puts a row into the slots it accounts for. What an edit left
+// behind ahead of its instant may lie within, and is not meant.
+func (k *checker) enterRange(gens []*generation, id string, r rowDump) {
+	g := k.generationOf(gens, id, r)
+	if g == nil {
 		return
 	}
 	surely, maybe := 0, 0
 	for t, s := range g.slots {
-		if t < r.Due || t > r.To {
+		if t < r.Due || t > r.To || !s.required && len(s.rows) > 0 {
 			continue
 		}
 		s.rows = append(s.rows, r.ID)

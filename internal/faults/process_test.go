@@ -61,6 +61,17 @@ func scratch(t *testing.T) string {
 	return dir
 }
 
+// memory is a place for images, in memory where there is one.
+func memory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "chronos-faults-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 func configIn(dir string, rng *rand.Rand) childConfig {
 	return childConfig{
 		Dir: filepath.Join(dir, "data"), Journal: filepath.Join(dir, "journal"), Dump: filepath.Join(dir, "dump"),

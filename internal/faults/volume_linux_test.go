@@ -35,17 +35,6 @@ func command(name string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// memory is a place for images, in memory where there is one.
-func memory(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "chronos-faults-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
-}
-
 // newImage is an empty ext4 file system.
 func newImage(t *testing.T, dir string, size int64) string {
 	t.Helper()

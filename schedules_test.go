@@ -1,0 +1,171 @@
+package chronos_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/chronos-go/chronos"
+)
+
+// What a schedule comes to when it is run.
+func TestSchedulesRun(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		job     chronos.Job
+		handler chronos.Handler
+		starts  string // up to 00:10:30
+		over    bool   // no further instant
+		gone    bool   // removed
+	}{
+		{"every", chronos.Job{Schedule: chronos.Every(4 * time.Minute)}, succeed, "00:04:00 00:08:00", false, false},
+		{"every, anchored", chronos.Job{Schedule: chronos.Every(4 * time.Minute).Anchor(at("00:01:00"))}, succeed, "00:01:00 00:05:00 00:09:00", false, false},
+		{"every, anchored in the future", chronos.Job{Schedule: chronos.Every(4 * time.Minute).Anchor(at("05:01:00"))}, succeed, "00:01:00 00:05:00 00:09:00", false, false},
+		{"bounds are inclusive", chronos.Job{Schedule: chronos.Every(time.Minute).From(at("00:03:00")).Until(at("00:05:00"))}, succeed, "00:03:00 00:04:00 00:05:00", true, false},
+		{"seconds", chronos.Job{Schedule: chronos.Cron("*/20 9 * * * *")}, succeed, "00:09:00 00:09:20 00:09:40", false, false},
+		{"zone", chronos.Job{Schedule: chronos.Cron("5 1 * * *").In(zone("Europe/Berlin"))}, succeed, "00:05:00", false, false},
+		{"once", chronos.Job{Schedule: chronos.At(at("00:07:00"))}, succeed, "00:07:00", true, false},
+		{"once, removed", chronos.Job{Schedule: chronos.At(at("00:07:00")), RemoveAfter: true}, succeed, "00:07:00", true, true},
+		{"once, removed after its retries", chronos.Job{Schedule: chronos.At(at("00:07:00")), RemoveAfter: true,
+			Retry: chronos.Retry{MaxAttempts: 2, Initial: time.Minute, NoJitter: true}}, fail, "00:07:00 00:08:00", true, true},
+		{"bounded, removed", chronos.Job{Schedule: chronos.Every(time.Minute).Until(at("00:02:00")), RemoveAfter: true}, busy(3 * time.Minute), "00:01:00", true, true},
+		{"after the end", chronos.Job{Schedule: chronos.After(2 * time.Minute)}, busy(30 * time.Second), "00:02:00 00:04:30 00:07:00 00:09:30", false, false},
+		{"after the end of a failure", chronos.Job{Schedule: chronos.After(2 * time.Minute), Retry: chronos.Retry{MaxAttempts: 2, Initial: time.Minute, NoJitter: true}}, fail,
+			"00:02:00 00:03:00 00:05:00 00:06:00 00:08:00 00:09:00", false, false},
+		{"after, until", chronos.Job{Schedule: chronos.After(2 * time.Minute).Until(at("00:05:00"))}, succeed, "00:02:00 00:04:00", true, false},
+		{"after, twice, removed", chronos.Job{Schedule: chronos.After(2 * time.Minute), MaxRuns: 2, RemoveAfter: true}, busy(30 * time.Second), "00:02:00 00:04:30", true, true},
+		{"max runs", chronos.Job{Schedule: chronos.Every(time.Minute), MaxRuns: 3}, succeed, "00:01:00 00:02:00 00:03:00", true, false},
+		{"max runs, removed", chronos.Job{Schedule: chronos.Every(time.Minute), MaxRuns: 3, RemoveAfter: true}, succeed, "00:01:00 00:02:00 00:03:00", true, true},
+		{"max runs does not count what was skipped", chronos.Job{Schedule: chronos.Every(time.Minute), MaxRuns: 3}, busy(90 * time.Second), "00:01:00 00:03:00 00:05:00", true, false},
+		{"max runs counts what is buffered", chronos.Job{Schedule: chronos.Every(time.Minute), MaxRuns: 3, Overlap: chronos.OverlapBufferAll}, busy(2 * time.Minute), "00:01:00 00:03:00 00:05:00", true, false},
+		{"max runs does not count retries", chronos.Job{Schedule: chronos.Every(time.Minute), MaxRuns: 2, Retry: chronos.Retry{MaxAttempts: 2, NoJitter: true}}, fail, "00:01:00 00:01:01 00:02:00 00:02:01", true, false},
+		{"a start deadline that never holds", chronos.Job{Schedule: chronos.Every(5 * time.Minute), StartDeadline: time.Nanosecond}, succeed, "00:05:00 00:10:00", false, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			bubble(t, chronos.Options{}, func(r *rig) {
+				r.handle(tc.handler)
+				r.put(tc.job)
+				r.start()
+				r.until("00:10:30")
+				r.wantStarts(tc.starts)
+				job, err := r.Get(r.ctx, "job")
+				if (err != nil) != tc.gone {
+					t.Fatalf("Get: %v", err)
+				}
+				if !tc.gone && job.State.Exhausted != tc.over || job.State.NextDue.IsZero() != (tc.over || tc.gone || job.State.Unfinished > 0 && job.Schedule.String()[:6] == "@after") {
+					t.Errorf("state %+v", job.State)
+				}
+			})
+		})
+	}
+}
+
+func zone(name string) *time.Location {
+	loc, err := time.LoadLocation(name)
+	if err != nil {
+		panic(err)
+	}
+	return loc
+}
+
+// Triggers do not count against MaxRuns, and raising it lets the job go on.
+func TestMaxRunsRaised(t *testing.T) {
+	bubble(t, chronos.Options{}, func(r *rig) {
+		r.handle(succeed)
+		job := chronos.Job{Schedule: chronos.Every(time.Minute), MaxRuns: 2}
+		r.put(job)
+		r.start()
+		r.trigger("job", chronos.TriggerRequest{})
+		r.until("00:05:30")
+		r.wantLedger("trigger 00:00:00 succeeded", "00:01:00 succeeded", "00:02:00 succeeded")
+		job.MaxRuns = 3
+		r.put(job)
+		r.until("00:09:30")
+		r.wantLedger("trigger 00:00:00 succeeded", "00:01:00 succeeded", "00:02:00 succeeded", "00:06:00 succeeded")
+		if st := r.get("job").State; st.Runs != 3 || !st.Exhausted {
+			t.Errorf("state %+v", st)
+		}
+	})
+}
+
+// Jitter delays the start, by the same for the same job and instant, and never
+// up to the next one. The due instant stays.
+func TestJitter(t *testing.T) {
+	record := func(id string, sched chronos.Schedule) (offsets []time.Duration) {
+		bubble(t, chronos.Options{}, func(r *rig) {
+			r.handle(func(_ context.Context, x chronos.Execution) error {
+				offsets = append(offsets, time.Since(x.Due))
+				return nil
+			})
+			r.put(chronos.Job{ID: id, Schedule: sched})
+			r.start()
+			r.until("01:00:59")
+			for _, x := range r.rows(id) {
+				if x.Due.Second() != 0 || x.Status == chronos.StatusSkipped {
+					t.Errorf("row %s", rowText(x))
+				}
+			}
+		})
+		return offsets
+	}
+	wide := chronos.Every(time.Minute).Jitter(24 * time.Hour)
+	one, again, other := record("job", wide), record("job", wide), record("job2", wide)
+	narrow := record("job", chronos.Every(time.Minute).Jitter(10*time.Second))
+	if len(one) < 59 || len(again) != len(one) {
+		t.Fatalf("%d and %d starts", len(one), len(again))
+	}
+	distinct, equal := map[time.Duration]bool{}, 0
+	for i, d := range one {
+		if d < 0 || d >= time.Minute || again[i] != d {
+			t.Errorf("offset %v, then %v", d, again[i])
+		}
+		if i < len(other) && other[i] == d {
+			equal++
+		}
+		distinct[d] = true
+	}
+	if len(distinct) < 50 || equal > 5 {
+		t.Errorf("%d different offsets, %d the same for another job", len(distinct), equal)
+	}
+	for _, d := range narrow {
+		if d < 0 || d >= 10*time.Second {
+			t.Errorf("offset %v of 10s", d)
+		}
+	}
+}
+
+// What is not there yet: a schedule beyond the range of instants is refused.
+func TestSchedulesRefused(t *testing.T) {
+	bubble(t, chronos.Options{}, func(r *rig) {
+		for name, s := range map[string]chronos.Schedule{
+			"past":             chronos.At(epoch.Add(-time.Second)),
+			"now":              chronos.At(epoch),
+			"year 1":           chronos.At(time.Time{}),
+			"year 3000":        chronos.At(time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC)),
+			"too often":        chronos.Every(time.Microsecond),
+			"no period":        chronos.Every(0),
+			"negative":         chronos.After(-time.Second),
+			"over":             chronos.Every(time.Hour).Until(epoch.Add(-time.Hour)),
+			"bounds":           chronos.Every(time.Hour).From(at("02:00:00")).Until(at("01:00:00")),
+			"between":          chronos.Cron("@yearly").From(at("02:00:00")).Until(at("03:00:00")),
+			"30 February":      chronos.Cron("0 0 30 2 *"),
+			"year that is by":  chronos.Cron("0 0 0 1 1 * 1999"),
+			"garbage":          chronos.Cron("often"),
+			"empty":            chronos.Cron(""),
+			"local":            chronos.Cron("* * * * *").In(time.Local),
+			"zone of its own":  chronos.Cron("* * * * *").In(time.FixedZone("mine", 3600)),
+			"zone for every":   chronos.Every(time.Hour).SkipGap(),
+			"jitter too large": chronos.Every(time.Hour).Jitter(25 * time.Hour),
+			"negative jitter":  chronos.Every(time.Hour).Jitter(-1),
+		} {
+			_, err := r.Put(r.ctx, chronos.Job{ID: "job", Handler: "h", Schedule: s})
+			if err == nil {
+				t.Errorf("%s: accepted", name)
+				continue
+			}
+			wantField(t, err, "Job.Schedule")
+		}
+		_, err := r.Get(r.ctx, "job")
+		wantError(t, err, chronos.ErrNotFound)
+	})
+}
