@@ -106,7 +106,7 @@ func TestRegressionDbScheduler233HandlerMissing(t *testing.T) {
 		r.start()
 		r.handleAs("new", succeed)
 		r.until("00:04:30")
-		same(t, "new", r.ledgerText("new"), []string{"00:01:00 succeeded", "00:02:00 succeeded", "00:03:00 succeeded", "00:04:00 succeeded"})
+		same(t, "new", r.ledgerText("new"), []string{"00:01:00 succeeded", "00:02:00 succeeded", "00:03:00 skipped(overlap)", "00:04:00 succeeded"})
 		if got := r.Status().Handlers; len(got) != 2 {
 			t.Errorf("handlers %v", got)
 		}

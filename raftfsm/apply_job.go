@@ -93,6 +93,9 @@ func (e *entry) edit(s *subject, c *Put) error {
 	if err := e.recallAhead(s); err != nil {
 		return err
 	}
+	if err := e.rehandle(s); err != nil {
+		return err
+	}
 	next := c.NextDue
 	waits := c.Definition.FixedDelay > 0 && s.st.Active > 0
 	if used, err := e.usedUp(s); err != nil {
@@ -154,6 +157,24 @@ func (e *entry) recallAhead(s *subject) error {
 			err = e.tx.PutExecution(s.id, one.exec, one.x)
 		}
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rehandle moves what waits for room to the queue of the handler that the job
+// has now: nobody may have the old one.
+func (e *entry) rehandle(s *subject) error {
+	class := classOf(s.job.Definition)
+	moved, err := e.unfinished(s, func(x *store.Execution) bool {
+		return x.Wait == store.Wait_WAIT_ROOM && x.Class != class
+	})
+	if err != nil {
+		return err
+	}
+	for _, one := range moved {
+		if err := e.requeue(s, one.exec, one.x); err != nil {
 			return err
 		}
 	}

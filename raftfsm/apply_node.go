@@ -78,11 +78,15 @@ func (e *entry) resolveOne(job, exec string) (int, error) {
 // started cannot be known once its instant has passed; one that may run at
 // most once is given up even before, because a clock may have been set back.
 func (e *entry) lost(s *subject, exec string, x *store.Execution) error {
+	recalled := x.RecallAt
 	x.RecallAt = 0
 	gone := s.job == nil || s.job.Generation != x.Generation
 	atMostOnce := !gone && s.job.Definition.Delivery == store.Delivery_DELIVERY_AT_MOST_ONCE
 	if x.ReadyAt > e.now && !gone && !atMostOnce && !x.Cancel {
 		x.Attempts--
+		if recalled != 0 && withdrawable(x, recalled) {
+			return e.withdraw(s, exec, x, recalled) // its node was asked, and died before it answered
+		}
 		return e.place(s, exec, x)
 	}
 	record(x, &store.Attempt{

@@ -22,7 +22,8 @@ type boltFile struct {
 	pageSize int
 	high     uint64 // pages of the file in use: all references are below
 	seen     map[uint64]struct{}
-	buckets  map[string][]string // keys of the small buckets, by bucket; "" is the root
+	buckets  map[string][]string     // keys of the small buckets, by bucket; "" is the root
+	entry    func(key, value []byte) // sees what is in the log, in order; may be nil
 }
 
 // What raft-boltdb, Raft and this package keep in the file, and nothing else:
@@ -55,7 +56,10 @@ type boltHeader struct {
 }
 
 // checkBoltFile returns nil when Bolt can open the file without harm.
-func checkBoltFile(path string) error {
+func checkBoltFile(path string) error { return readBoltFile(path, nil) }
+
+// readBoltFile checks the file and shows the log's entries on the way.
+func readBoltFile(path string, entry func(key, value []byte)) error {
 	f, err := os.Open(path)
 	if err != nil {
 		return err
@@ -65,7 +69,7 @@ func checkBoltFile(path string) error {
 	if err != nil {
 		return err
 	}
-	b := &boltFile{f: f, size: info.Size(), seen: map[uint64]struct{}{}, buckets: map[string][]string{}}
+	b := &boltFile{f: f, size: info.Size(), seen: map[uint64]struct{}{}, buckets: map[string][]string{}, entry: entry}
 	h, err := b.header()
 	if err != nil {
 		return err
@@ -277,6 +281,9 @@ func (b *boltFile) value(key []byte, v boltValue, bucket string, depth int) erro
 	if bucket == "logs" {
 		if len(key) != 8 {
 			return errors.New("malformed log index")
+		}
+		if b.entry != nil {
+			b.entry(key, v.data)
 		}
 		return nil
 	}

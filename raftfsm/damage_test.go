@@ -13,7 +13,7 @@ import (
 	"github.com/chronos-go/chronos/store"
 )
 
-var flips = flag.Int("flips", 60, "flipped bits and cuts per class of file")
+var flips = flag.Int("flips", 30, "flipped bits and cuts per class of file")
 
 // TestFlippedBits: one flipped bit or a cut anywhere in raft.db or a snapshot
 // is healed or refused, never silently wrong, and never a crash.

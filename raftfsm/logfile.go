@@ -2,6 +2,7 @@ package raftfsm
 
 import (
 	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"github.com/hashicorp/go-msgpack/v2/codec"
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
@@ -134,35 +136,64 @@ func (s *logStore) identity() (logID, nodeID string, err error) {
 	return logID, nodeID, nil
 }
 
-// extent walks the log, reading and verifying every entry. visit sees the
-// intact ones.
-func (s *logStore) extent(visit func(*raft.Log)) (logExtent, error) {
+// extent reads and verifies every entry, without Bolt and without
+// raft-boltdb's decoder, which takes its time. What Raft will want to read
+// again to start, the entries behind base, is kept until forget.
+func (s *logStore) extent(base uint64, visit func(*raft.Log)) (logExtent, error) {
 	var e logExtent
-	err := guarded(func() (err error) {
-		if e.first, err = s.FirstIndex(); err != nil {
-			return err
+	kept := map[uint64]*raft.Log{}
+	size := 0
+	open := newEntryDecoder()
+	err := readBoltFile(s.path, func(key, value []byte) {
+		i := binary.BigEndian.Uint64(key)
+		if e.first == 0 {
+			e.first, e.good = i, i
+		} else if i != e.last+1 {
+			e.good, e.reason = i, fmt.Sprintf("entries %d to %d are missing", e.last+1, i-1)
 		}
-		if e.last, err = s.LastIndex(); err != nil {
-			return err
+		e.last = i
+		l, err := open(value)
+		if err == nil && l.Index != i {
+			err = fmt.Errorf("holds index %d", l.Index)
 		}
-		e.good = e.first
-		for i := e.first; i <= e.last && i > 0; i++ {
-			var l raft.Log
-			err := s.GetLog(i, &l)
-			if err == nil && l.Term < e.term {
-				err = fmt.Errorf("term %d after term %d", l.Term, e.term)
-			}
-			if err != nil {
-				e.good, e.reason = i+1, fmt.Sprintf("entry %d: %v", i, err)
-				continue
-			}
-			e.term = l.Term
-			visit(&l)
+		if err == nil && l.Term < e.term {
+			err = fmt.Errorf("term %d after term %d", l.Term, e.term)
 		}
-		return nil
+		if err != nil {
+			e.good, e.reason = i+1, fmt.Sprintf("entry %d: %v", i, err)
+			return
+		}
+		e.term = l.Term
+		visit(l)
+		if size += len(l.Data); i > base && size < keptBytes {
+			kept[i] = l
+		}
 	})
 	e.command = s.hasCommand
+	s.kept.Store(&kept)
 	return e, err
+}
+
+// keptBytes bounds what is kept of the log while the node opens.
+const keptBytes = 64 << 20
+
+// newEntryDecoder reads entries as raft-boltdb writes them.
+func newEntryDecoder() func([]byte) (*raft.Log, error) {
+	var handle codec.MsgpackHandle
+	dec := codec.NewDecoderBytes(nil, &handle)
+	return func(value []byte) (l *raft.Log, err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("unreadable: %v", p)
+			}
+		}()
+		l = &raft.Log{}
+		dec.ResetBytes(value)
+		if err := dec.Decode(l); err != nil {
+			return nil, err
+		}
+		return l, openChecksum(l)
+	}
 }
 
 // hasCommand says whether a command stands in from..to, or may stand there.

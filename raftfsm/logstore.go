@@ -50,6 +50,8 @@ type logStore struct {
 	mu     sync.Mutex
 	failed error
 
+	kept atomic.Pointer[map[uint64]*raft.Log] // read already, while the node opens
+
 	since atomic.Int64  // bytes appended since the newest snapshot
 	heavy chan struct{} // signals that since went over the limit
 }
@@ -89,6 +91,10 @@ func (s *logStore) LastIndex() (uint64, error) { return s.backend.LastIndex() }
 
 // GetLog implements raft.LogStore. What it returns is what was stored.
 func (s *logStore) GetLog(index uint64, l *raft.Log) error {
+	if kept := s.kept.Load(); kept != nil && (*kept)[index] != nil {
+		*l = *(*kept)[index]
+		return nil
+	}
 	var got raft.Log
 	err := s.backend.GetLog(index, &got)
 	if errors.Is(err, raft.ErrLogNotFound) {
@@ -116,6 +122,9 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 	if err := s.failure(); err != nil {
 		return err
 	}
+	if kept := s.kept.Load(); kept != nil && len(logs) > 0 && (*kept)[logs[0].Index] != nil {
+		s.forget() // it is replaced
+	}
 	sealed := make([]*raft.Log, len(logs))
 	var size int64
 	for i, l := range logs {
@@ -138,6 +147,7 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 // front, spares what the older of the two kept snapshots needs: were the newer
 // one damaged, the older one and the log still make the whole state.
 func (s *logStore) DeleteRange(from, to uint64) error {
+	s.forget()
 	if s.keepFrom != nil {
 		last, err := s.backend.LastIndex()
 		if err != nil {
@@ -247,6 +257,9 @@ func (s *logStore) stop(err error) error {
 	runtime.Goexit()
 	return err
 }
+
+// forget lets go of what extent kept for the start.
+func (s *logStore) forget() { s.kept.Store(nil) }
 
 // appended tells the bytes appended since the newest snapshot.
 func (s *logStore) appended() int64 { return s.since.Load() }

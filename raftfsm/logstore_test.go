@@ -337,7 +337,7 @@ func TestBoltFileAccepts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	e, err := reopen().extent(func(*raft.Log) {})
+	e, err := reopen().extent(0, func(*raft.Log) {})
 	if err != nil || e.last != next-1 || e.good != e.first || e.reason != "" {
 		t.Errorf("extent %+v, %v", e, err)
 	}

@@ -64,6 +64,7 @@ func OpenNode(cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
+	n.logs.forget()
 	n.open.Store(true)
 	if damage := n.damage.Load(); damage != nil {
 		n.fsm.stop(*damage)

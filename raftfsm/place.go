@@ -154,6 +154,14 @@ func (e *entry) unqueue(s *subject, exec string, x *store.Execution) error {
 	return e.tx.DeleteWaiting(store.WaitingEntry{Class: x.Class, Rank: x.Rank, Job: s.id, Exec: exec})
 }
 
+// requeue places what waits for room anew: an edit gave the job another handler.
+func (e *entry) requeue(s *subject, exec string, x *store.Execution) error {
+	if err := e.leave(s, exec, x); err != nil {
+		return err
+	}
+	return e.place(s, exec, x)
+}
+
 func (e *entry) forgetWaiting(class string) {
 	e.f.queued--
 	if e.f.waiting[class]--; e.f.waiting[class] == 0 {
@@ -257,9 +265,7 @@ func (e *entry) take(w store.WaitingEntry, node string) (int, error) {
 	case x.DeadlineAt > 0 && e.now > x.DeadlineAt:
 		err = e.final(s, w.Exec, x, store.Status_STATUS_MISSED, store.Reason_REASON_DEADLINE)
 	case classOf(s.job.Definition) != w.Class:
-		if err = e.unqueue(s, w.Exec, x); err == nil { // an edit gave the job another handler
-			err = e.place(s, w.Exec, x)
-		}
+		err = e.requeue(s, w.Exec, x)
 	default:
 		if err = e.unqueue(s, w.Exec, x); err == nil {
 			err = e.assign(s, w.Exec, x, node)

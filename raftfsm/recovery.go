@@ -136,7 +136,7 @@ func (r *recovery) walkLog() error {
 		return nil
 	}
 	newest := r.evidence.newest()
-	extent, err := r.logs.extent(func(l *raft.Log) {
+	extent, err := r.logs.extent(newest, func(l *raft.Log) {
 		if l.Index <= newest {
 			return
 		}

@@ -11,6 +11,10 @@ import (
 // to rewrite; the collector stands guard over that.
 const collectEvery = 5 * time.Minute
 
+// scrubEvery is how often everything is read and compared with its digest:
+// half a second of one core for a million records, once a day.
+const scrubEvery = 24 * time.Hour
+
 func (s *Store) startCollector() {
 	if s.opts.InMemory {
 		return
@@ -18,12 +22,16 @@ func (s *Store) startCollector() {
 	s.wg.Go(func() {
 		t := time.NewTicker(collectEvery)
 		defer t.Stop()
+		day := time.NewTicker(scrubEvery)
+		defer day.Stop()
 		for {
 			select {
 			case <-s.ctx.Done():
 				return
 			case <-t.C:
 				s.collect()
+			case <-day.C:
+				s.scrub()
 			}
 		}
 	})

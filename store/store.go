@@ -21,8 +21,8 @@ type Options struct {
 	InMemory bool
 	// Logger receives what is worth knowing; nil is silence.
 	Logger *slog.Logger
-	// OnCorrupt hears, at most once and from a goroutine of the store, that a
-	// verification in the background found damage.
+	// OnCorrupt hears, from a goroutine of the store, that a verification in
+	// the background found damage. It must not call Close.
 	OnCorrupt func(error)
 	// Guard watches the disk. Nil makes one for Dir with the default sizes.
 	Guard *Guard
@@ -96,7 +96,7 @@ func Open(o Options) (s *Store, err error) {
 	}
 	s.startCollector()
 	s.startWatch()
-	return s, s.verifyUnclean()
+	return s, s.verifyStart()
 }
 
 // abandon gives back what a failed Open holds.

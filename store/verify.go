@@ -62,27 +62,31 @@ func (r *Reader) each(fn func(key, value []byte) error) error {
 	return err
 }
 
-// verifyUnclean checks the state after an unclean stop: at once when it is
-// small, beside the work otherwise.
-func (s *Store) verifyUnclean() error {
-	if !s.unclean {
-		return nil
-	}
-	if s.applied.Load().Records <= s.opts.verifyInline {
+// verifyStart checks what was opened: at once after an unclean stop when there
+// is little of it, beside the work otherwise. After a clean stop the files are
+// known to be the ones Badger left; that it left all there was to leave is
+// checked here, for its compaction drops a table that it could not create.
+func (s *Store) verifyStart() error {
+	if s.unclean && s.applied.Load().Records <= s.opts.verifyInline {
 		return s.Verify(s.ctx)
 	}
-	g := s.gen
-	s.wg.Go(func() {
-		err := s.Verify(s.ctx)
-		if err == nil || s.ctx.Err() != nil || s.live() != g {
-			return // a restore has replaced what was checked
-		}
-		s.log.Error("store: verification after an unclean stop failed", "dir", s.layout.state, "error", err)
-		if s.opts.OnCorrupt != nil {
-			s.opts.OnCorrupt(err)
-		}
-	})
+	if !s.opts.InMemory {
+		s.wg.Go(s.scrub)
+	}
 	return nil
+}
+
+// scrub verifies beside the work and reports what it finds.
+func (s *Store) scrub() {
+	g := s.live()
+	err := s.Verify(s.ctx)
+	if err == nil || s.ctx.Err() != nil || s.live() != g {
+		return // fine, interrupted, or replaced by a restore meanwhile
+	}
+	s.log.Error("store: verification failed", "dir", s.layout.state, "error", err)
+	if s.opts.OnCorrupt != nil {
+		s.opts.OnCorrupt(err)
+	}
 }
 
 // Dump hands out everything that two nodes at the same index must agree on,

@@ -95,6 +95,13 @@ func (a *agenda) begin(now int64) (from int64, ready []store.DueEntry, settle bo
 	return from, ready, settle
 }
 
+// unsettle notes that the entry which the state machine waits for was not made.
+func (a *agenda) unsettle() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.settle = true
+}
+
 // end says how far the scan came and what lies beyond.
 func (a *agenda) end(scanned, next int64) {
 	a.mu.Lock()

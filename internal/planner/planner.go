@@ -245,6 +245,10 @@ func (p *Planner) propose(ctx context.Context, work []item) error {
 	results, err := p.cfg.Propose(ctx, cmds)
 	if err != nil {
 		for _, it := range work {
+			if it.entry.Job == "" {
+				p.agenda.unsettle()
+				continue
+			}
 			p.agenda.end(it.entry.At, it.entry.At)
 		}
 		return err
