@@ -25,6 +25,10 @@ type Options struct {
 	// Dir is the directory that holds everything. It is created if missing, and
 	// belongs to one process at a time. Required unless InMemory is set.
 	Dir string
+	// TrustView is for one start after the log (raft.db) was lost or damaged, by
+	// a person's decision: the state is kept as it is, if it verifies, and a
+	// new log begins there. Without it New refuses with ErrCorrupt.
+	TrustView bool
 	// InMemory keeps everything in memory: all jobs are lost at the end. For tests.
 	InMemory bool
 	// Node names this process in the history. Default "local".
@@ -160,6 +164,7 @@ func New(options Options) (*Scheduler, error) {
 	})
 	cfg := raftfsm.Config{
 		ID: options.Node, Dir: options.Dir, InMemory: options.InMemory, Logger: options.Logger, OnApply: s.applied,
+		TrustView: options.TrustView,
 	}
 	if testhook.Raft != nil {
 		testhook.Raft(&cfg)
@@ -284,7 +289,7 @@ func (s *Scheduler) Run(ctx context.Context) error {
 }
 
 func (s *Scheduler) beginRun(ctx context.Context) (context.Context, error) {
-	if err := ctx.Err(); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()

@@ -147,9 +147,8 @@
 // does not cost punctuality. Such a row is pending until its instant; an edit or a
 // pause in that second withdraws it.
 //
-// Chronos keeps the payloads and outputs it is given as they are, secrets of
-// webhooks included, in files that only the user of the process may read. It
-// encrypts nothing.
+// Payloads, outputs and the secrets of webhooks are in the directory as they are:
+// Chronos makes it readable for its user only, and encrypts nothing.
 //
 // # Shutdown
 //

@@ -65,6 +65,7 @@ func translate(err error) error {
 		{raftfsm.ErrStopped, ErrStopped},
 		{raftfsm.ErrNoLeader, ErrNoLeader},
 		{raftfsm.ErrTooLarge, ErrInvalid},
+		{raftfsm.ErrWrongNode, ErrConflict},
 	} {
 		if errors.Is(err, pair.inner) {
 			return fmt.Errorf("%w: %w", pair.outer, err)

@@ -53,6 +53,7 @@ func TestEventsInOrder(t *testing.T) {
 		r.until("00:02:59")
 		time.Sleep(500 * time.Millisecond)
 		r.put(chronos.Job{Schedule: chronos.Every(time.Hour)})
+		synctest.Wait()
 		r.must(r.Delete(r.ctx, "job"))
 		synctest.Wait()
 		cancel()
@@ -109,7 +110,7 @@ func TestEventsSlowReader(t *testing.T) {
 		if ev.Job != "last" || ev.Dropped != total-1-n {
 			t.Errorf("dropped %d of %d, event %+v", ev.Dropped, total, ev)
 		}
-		r.put(chronos.Job{ID: "very last"[5:]})
+		r.put(chronos.Job{ID: "very-last"})
 		if ev := <-slow; ev.Dropped != 0 {
 			t.Errorf("counted twice: %+v", ev)
 		}

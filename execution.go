@@ -28,7 +28,7 @@ type Execution struct {
 	Node         string // who runs it, or ran it last
 
 	Payload         []byte // only inside a handler
-	Output          []byte // of the newest attempt
+	Output          []byte // of the last attempt, once the execution is over
 	OutputTruncated bool
 	Error           string // of the newest attempt
 

@@ -41,10 +41,17 @@ type rig struct {
 // scheduler that keeps nothing on disk.
 func bubble(t *testing.T, opts chronos.Options, test func(r *rig)) {
 	t.Helper()
+	bubbleWith(t, opts, func(*chronos.Options) {}, test)
+}
+
+// bubbleWith is bubble with options that have to be made inside.
+func bubbleWith(t *testing.T, opts chronos.Options, inside func(*chronos.Options), test func(r *rig)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		if opts.Dir == "" {
 			opts.InMemory = true
 		}
+		inside(&opts)
 		r := &rig{t: t, opts: opts, ctx: context.Background()}
 		r.open()
 		test(r)

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/chronos-go/chronos/internal/planner"
+	"github.com/chronos-go/chronos/internal/schedule"
 	"github.com/chronos-go/chronos/raftfsm"
 	"github.com/chronos-go/chronos/store"
 )
@@ -70,8 +71,20 @@ func (s *Scheduler) stale(ctx context.Context, job string, res *raftfsm.Result) 
 
 // seen is what a proposer read of a job before it decided.
 type seen struct {
-	rec *store.Job // nil if there is no such job now
-	st  *store.Schedule
+	rec   *store.Job // nil if there is no such job now
+	st    *store.Schedule
+	ahead planner.Instants // due, and in the ledger already
+}
+
+// due is where the schedule stands, or stood still when the job was paused.
+func (old seen) due() int64 {
+	switch {
+	case old.rec == nil:
+		return 0
+	case old.st.Paused:
+		return old.st.PausedDue
+	}
+	return old.st.NextDue
 }
 
 func (s *Scheduler) look(job string) (seen, error) {
@@ -80,7 +93,13 @@ func (s *Scheduler) look(job string) (seen, error) {
 		if out.rec, err = r.Job(job); err != nil {
 			return err
 		}
-		out.st, err = r.Schedule(job)
+		if out.st, err = r.Schedule(job); err != nil || out.rec == nil || out.rec.Deleted || out.st == nil {
+			return err
+		}
+		if due := out.due(); due == 0 || due > time.Now().UnixNano() {
+			return nil
+		}
+		out.ahead, err = planner.Ahead(r, job, out.rec.Generation, out.due())
 		return err
 	})
 	if out.rec != nil && out.rec.Deleted {
@@ -112,13 +131,7 @@ func (s *Scheduler) makePut(ctx context.Context, job Job, def *store.Definition,
 		return nil, err
 	}
 	now := time.Now()
-	put := &raftfsm.Put{Job: job.ID, Definition: def, RollbackTo: rollback, BaseVersion: old.rec.GetVersion(), BaseDue: old.st.NextDue}
-	switch {
-	case old.rec == nil:
-		put.BaseDue = 0
-	case old.st.Paused:
-		put.BaseDue = old.st.PausedDue
-	}
+	put := &raftfsm.Put{Job: job.ID, Definition: def, RollbackTo: rollback, BaseVersion: old.rec.GetVersion(), BaseDue: old.due()}
 	if job.Version != 0 {
 		put.HasExpect = true
 		if job.Version != MustNotExist {
@@ -132,13 +145,7 @@ func (s *Scheduler) makePut(ctx context.Context, job Job, def *store.Definition,
 	if put.NextDue, err = firstDue(job.Schedule, now); err != nil {
 		return nil, err
 	}
-	switch {
-	case old.rec == nil:
-	case old.st.Paused:
-		put.Overdue = overdue(old.rec.Definition, old.st.PausedDue, now, store.Status_STATUS_SKIPPED, store.Reason_REASON_PAUSED)
-	default:
-		put.Overdue = overdue(old.rec.Definition, old.st.NextDue, now, store.Status_STATUS_MISSED, store.Reason_REASON_EDIT)
-	}
+	put.Overdue = old.overdue(now, store.Reason_REASON_EDIT)
 	return cmd, nil
 }
 
@@ -155,15 +162,20 @@ func firstDue(sched Schedule, now time.Time) (int64, error) {
 	return next.UnixNano(), nil
 }
 
-// overdue accounts for the instants of a schedule from first up to now, nil if
-// there are none.
-func overdue(def *store.Definition, first int64, now time.Time, status store.Status, why store.Reason) *raftfsm.Span {
+// overdue accounts for the instants of the schedule that passed by now without
+// a fire, nil if there are none: as skipped if the job is paused, and else as
+// missed for this reason.
+func (old seen) overdue(now time.Time, why store.Reason) *raftfsm.Span {
+	first := old.due()
 	if first == 0 || first > now.UnixNano() {
 		return nil
 	}
-	span := &raftfsm.Span{From: first, To: first, Count: 1, Status: status, Reason: why}
-	sched, err := ParseSchedule(def.Schedule)
-	if err != nil || def.FixedDelay > 0 {
+	span := &raftfsm.Span{From: first, To: first, Count: 1, Status: store.Status_STATUS_MISSED, Reason: why}
+	if old.st.Paused {
+		span.Status, span.Reason = store.Status_STATUS_SKIPPED, store.Reason_REASON_PAUSED
+	}
+	sched, err := ParseSchedule(old.rec.Definition.Schedule)
+	if err != nil || old.rec.Definition.FixedDelay > 0 {
 		return span
 	}
 	c, err := sched.compile()
@@ -171,6 +183,29 @@ func overdue(def *store.Definition, first int64, now time.Time, status store.Sta
 		return span
 	}
 	span.Count, span.To, span.More = planner.Count(c, first, now.UnixNano(), countMax)
+	return old.without(span, c)
+}
+
+// without leaves out of a span what has a row of its own.
+func (old seen) without(span *raftfsm.Span, c *schedule.Schedule) *raftfsm.Span {
+	if len(old.ahead) == 0 {
+		return span
+	}
+	first, last := int64(0), int64(0)
+	for at, more := time.Unix(0, span.From), true; more && at.UnixNano() <= span.To; at, more = c.Next(at) {
+		due := at.UnixNano()
+		if old.ahead[due] {
+			span.Count--
+			continue
+		}
+		if last = due; first == 0 {
+			first = due
+		}
+	}
+	if first == 0 {
+		return nil
+	}
+	span.From, span.To = first, last
 	return span
 }
 
@@ -281,6 +316,9 @@ func (s *Scheduler) putChunk(ctx context.Context, jobs []Job) (changed int, err 
 // version had, its secrets included.
 func (s *Scheduler) Rollback(ctx context.Context, id string, version uint64) (Job, error) {
 	if err := s.begin(ctx); err != nil {
+		return Job{}, err
+	}
+	if err := checkID("id", id); err != nil {
 		return Job{}, err
 	}
 	cid, err := commandID()

@@ -79,14 +79,8 @@ func (s *Scheduler) deleteCommand(ctx context.Context, id string) (*raftfsm.Comm
 		return nil, err
 	}
 	now := time.Now()
-	body := &raftfsm.Delete{Job: id, BaseVersion: old.rec.GetVersion(), BaseDue: old.st.NextDue}
-	switch {
-	case old.rec == nil: // the rest of a deletion, or nothing: the state machine says
-	case old.st.Paused:
-		body.BaseDue = old.st.PausedDue
-		body.Overdue = overdue(old.rec.Definition, old.st.PausedDue, now, store.Status_STATUS_SKIPPED, store.Reason_REASON_PAUSED)
-	default:
-		body.Overdue = overdue(old.rec.Definition, old.st.NextDue, now, store.Status_STATUS_MISSED, store.Reason_REASON_DELETED)
+	body := &raftfsm.Delete{
+		Job: id, BaseVersion: old.rec.GetVersion(), BaseDue: old.due(), Overdue: old.overdue(now, store.Reason_REASON_DELETED),
 	}
 	return &raftfsm.Command{Now: now.UnixNano(), Body: &raftfsm.Command_Delete{Delete: body}}, nil
 }
@@ -137,7 +131,9 @@ func (s *Scheduler) resumeCommand(id string) (*raftfsm.Command, error) {
 	now := time.Now()
 	body := &raftfsm.Resume{Job: id, BaseVersion: old.rec.Version, BaseDue: old.st.PausedDue}
 	def := old.rec.Definition
-	body.Paused = overdue(def, old.st.PausedDue, now, store.Status_STATUS_SKIPPED, store.Reason_REASON_PAUSED)
+	if old.st.Paused {
+		body.Paused = old.overdue(now, store.Reason_REASON_PAUSED)
+	}
 	sched, err := ParseSchedule(def.Schedule)
 	if err != nil {
 		return nil, err

@@ -31,7 +31,9 @@ func TestRetryBackoff(t *testing.T) {
 		{"a first delay above the default cap", chronos.Retry{MaxAttempts: 2, Initial: 2 * time.Hour, NoJitter: true}, fail,
 			"00:01:00 02:01:00", "00:01:00 failed #2"},
 		{"permanent", chronos.Retry{MaxAttempts: 5, NoJitter: true},
-			func(context.Context, chronos.Execution) error { return fmt.Errorf("wrapped: %w", chronos.Permanent(errBoom)) },
+			func(context.Context, chronos.Execution) error {
+				return fmt.Errorf("wrapped: %w", chronos.Permanent(errBoom))
+			},
 			"00:01:00", "00:01:00 failed"},
 		{"retry after", chronos.Retry{MaxAttempts: 3, NoJitter: true},
 			func(context.Context, chronos.Execution) error { return chronos.RetryAfter(time.Minute, errBoom) },

@@ -194,7 +194,9 @@ func TestPutAll(t *testing.T) {
 			"twice":         {func(j *chronos.Job) { j.ID = "0000" }, "Job.ID"},
 			"no handler":    {func(j *chronos.Job) { j.Handler = "" }, "Job.Handler"},
 			"instant is by": {func(j *chronos.Job) { j.Schedule = chronos.At(epoch) }, "Job.Schedule"},
-			"secret":        {func(j *chronos.Job) { j.Handler, j.Webhook = "", &chronos.Webhook{URL: "http://x", Bearer: chronos.SecretKept} }, "Job.Webhook.Bearer"},
+			"secret": {func(j *chronos.Job) {
+				j.Handler, j.Webhook = "", &chronos.Webhook{URL: "http://x", Bearer: chronos.SecretKept}
+			}, "Job.Webhook.Bearer"},
 		} {
 			kept := jobs[2400]
 			tc.edit(&jobs[2400])

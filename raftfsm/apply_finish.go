@@ -86,6 +86,7 @@ func (e *entry) outcome(s *subject, c *Finish, x *store.Execution) error {
 	if s.job == nil || s.job.Generation != x.Generation || c.Permanent || exhausted(s.job.Definition.Retry, x, c) {
 		return e.final(s, c.Execution, x, c.Status, stuckReason(c.Stuck))
 	}
+	x.Output, x.Truncated = nil, false // a row that goes on is written often: it stays small
 	e.change(ExecutionRetrying, s.id, c.Execution, x)
 	return e.waitInstant(s, c.Execution, x, c.RetryAt)
 }

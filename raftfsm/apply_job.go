@@ -45,8 +45,8 @@ func (e *entry) refusePut(s *subject, c *Put) *Result {
 	if s.job != nil && proto.Equal(s.job.Definition, c.Definition) {
 		return &Result{Version: cur}
 	}
-	if s.job == nil && (s.st.Active > 0 || len(s.st.Buffer) > 0) {
-		return &Result{Code: Code_CODE_STALE, Count: s.st.Active} // its deletion is still under way
+	if s.job == nil && s.unfinished() > 0 {
+		return &Result{Code: Code_CODE_STALE, Count: s.unfinished()} // its deletion is still under way
 	}
 	if c.BaseVersion != cur || s.job != nil && c.BaseDue != s.nextDue() {
 		return &Result{Code: Code_CODE_STALE, Version: cur}
@@ -192,7 +192,8 @@ type row struct {
 	x    *store.Execution
 }
 
-// unfinished lists executions of a job that are not final, at most sweepMax.
+// unfinished lists executions of a job that are not final, as many as the
+// entry may still touch: what is left over is for another entry.
 func (e *entry) unfinished(s *subject, want func(*store.Execution) bool) ([]row, error) {
 	if s.st.Active == 0 && len(s.st.Buffer) == 0 {
 		return nil, nil
@@ -214,12 +215,13 @@ func (e *entry) unfinished(s *subject, want func(*store.Execution) bool) ([]row,
 		if x == nil {
 			return nil, fmt.Errorf("active execution %s:%s has no row", s.id, exec)
 		}
-		if want(x) {
-			out = append(out, row{exec, x})
+		if !want(x) {
+			continue
 		}
-		if len(out) == sweepMax {
+		if len(out) == sweepMax || !e.afford(x) {
 			break
 		}
+		out = append(out, row{exec, x})
 	}
 	return out, nil
 }
@@ -231,7 +233,7 @@ func (e *entry) delete(c *Delete) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.job == nil && s.st.Active == 0 && len(s.st.Buffer) == 0 {
+	if s.job == nil && s.unfinished() == 0 {
 		return notFound("job", c.Job), nil
 	}
 	if c.HasExpect && c.ExpectVersion != s.version() {
@@ -258,14 +260,13 @@ func (e *entry) delete(c *Delete) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.st.Buffer = nil
 	for _, one := range rest {
 		e.revoke(s.id, one.exec, one.x, store.Reason_REASON_DELETED)
 		if err := e.final(s, one.exec, one.x, store.Status_STATUS_CANCELED, store.Reason_REASON_DELETED); err != nil {
 			return nil, err
 		}
 	}
-	return &Result{Version: s.rec.Version, Changed: true, Count: s.st.Active}, e.save(s)
+	return &Result{Version: s.rec.Version, Changed: true, Count: s.unfinished()}, e.save(s)
 }
 
 // bury turns the job's record into a tombstone. History and versions stay

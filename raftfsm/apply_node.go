@@ -41,14 +41,12 @@ func (e *entry) resolve(c *Resolve) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	bytes := 0
 	for _, h := range found {
-		n, err := e.resolveOne(h.job, h.exec)
-		if err != nil {
+		if err := e.resolveOne(h.job, h.exec); err != nil {
 			return nil, err
 		}
 		res.Count++
-		if bytes += n; bytes > settleBytes {
+		if e.swept >= settleMax || e.weight >= settleBytes {
 			res.Cursor = store.JoinID(h.job, h.exec)
 			break
 		}
@@ -56,22 +54,24 @@ func (e *entry) resolve(c *Resolve) (*Result, error) {
 	return res, nil
 }
 
-func (e *entry) resolveOne(job, exec string) (int, error) {
+func (e *entry) resolveOne(job, exec string) error {
 	s, err := e.load(job)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	x, err := e.tx.Execution(job, exec)
 	if err != nil || x == nil {
-		return 0, err
+		return err
 	}
 	if err := e.release(s, exec, x); err != nil {
-		return 0, err
+		return err
 	}
 	if err := e.lost(s, exec, x); err != nil {
-		return 0, err
+		return err
 	}
-	return proto.Size(x), e.save(s)
+	e.swept++
+	e.weight += proto.Size(x)
+	return e.save(s)
 }
 
 // lost decides what becomes of an attempt whose node is gone. Whether it had

@@ -159,6 +159,7 @@ func (e *entry) redrive(c *Redrive) (*Result, error) {
 		return conflict("execution %s had a payload of its own, which is not kept after the end (%s): trigger the job anew", c.Job, c.Execution, x.Status), nil
 	}
 	x.Status, x.Reason, x.Cancel = store.Status_STATUS_PENDING, store.Reason_REASON_NONE, false
+	x.Output, x.Truncated = nil, false
 	x.Failures, x.Losses, x.FirstStart, x.EndedAt, x.ReadyAt = 0, 0, 0, 0, e.now
 	s.st.Active++
 	if err := e.place(s, c.Execution, x); err != nil {

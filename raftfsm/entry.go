@@ -3,6 +3,8 @@ package raftfsm
 import (
 	"fmt"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/chronos-go/chronos/store"
 )
 
@@ -16,6 +18,19 @@ type entry struct {
 	answered []*store.Answer
 	now      int64 // the proposer's clock
 	cmd      *Command
+	swept    int // rows that commands touched beside those they name
+	weight   int // and their bytes
+}
+
+// afford takes a row into the entry's bounds; false when they are used up.
+func (e *entry) afford(x *store.Execution) bool {
+	size := proto.Size(x)
+	if e.swept > 0 && (e.swept >= settleMax || e.weight+size > settleBytes) {
+		return false
+	}
+	e.swept++
+	e.weight += size
+	return true
 }
 
 // command applies one command. A returned error stops the node: it means that
@@ -122,6 +137,9 @@ func (e *entry) save(s *subject) error {
 	}
 	return e.tx.PutSchedule(s.id, s.st)
 }
+
+// unfinished counts the job's executions that are not final.
+func (s *subject) unfinished() uint64 { return s.st.Active + uint64(len(s.st.Buffer)) }
 
 func (s *subject) version() uint64 {
 	if s.job == nil {

@@ -19,7 +19,7 @@ import (
 // and nothing in memory outlives an entry unless the store holds it too.
 const (
 	commitCells = 8_000
-	commitBytes = 1 << 20
+	commitBytes = 512 << 10
 )
 
 // fsm applies the log to the store. It has no clock, no randomness and no

@@ -65,13 +65,16 @@ func (c *createLog) write(first *raft.Configuration) (err error) {
 	if err := os.Remove(c.path()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	b, err := openBolt(c.path(), c.noSync)
+	b, err := openBolt(c.path(), true) // one sync at the end is as good
 	if err != nil {
 		return err
 	}
 	l := newLogStore(b, c.path(), 0)
 	defer func() { err = errors.Join(err, l.close()) }()
-	return c.fill(l, first)
+	if err := c.fill(l, first); err != nil || c.noSync {
+		return err
+	}
+	return b.Sync()
 }
 
 func (c *createLog) fill(l *logStore, first *raft.Configuration) error {

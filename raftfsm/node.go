@@ -78,9 +78,9 @@ func (n *Node) openFiles() error {
 	if n.cfg.InMemory {
 		return n.openMemory()
 	}
-	_, n.trans = raft.NewInmemTransport(raft.ServerAddress(randomID()))
 	starts := startsIn(n.cfg.Dir)
-	r := &recovery{cfg: &n.cfg, log: n.log, trans: n.trans, onDamage: n.damaged}
+	_, encoder := raft.NewInmemTransport("")
+	r := &recovery{cfg: &n.cfg, log: n.log, trans: encoder, onDamage: n.damaged}
 	if err := r.run(); err != nil {
 		return errors.Join(err, r.release())
 	}
@@ -100,7 +100,6 @@ func (n *Node) openMemory() (err error) {
 	if n.id == "" {
 		n.id = randomID()
 	}
-	_, n.trans = raft.NewInmemTransport(raft.ServerAddress(randomID()))
 	n.st, err = store.Open(store.Options{InMemory: true, Logger: n.log, OnCorrupt: n.damaged, NoCompaction: n.cfg.NoCompaction})
 	if err != nil {
 		return err
@@ -115,6 +114,7 @@ func (n *Node) openMemory() (err error) {
 // startRaft starts Raft, which restores a snapshot first when the plan says
 // so. NewRaft panics on some damage: that is an error here.
 func (n *Node) startRaft() error {
+	_, n.trans = raft.NewInmemTransport(raft.ServerAddress(n.id))
 	n.fsm = newFSM(n.st, n.applied, n.log)
 	n.logs.fail = n.fsm.stop
 	rc := n.cfg.raftConfig(n.id, n.lead.notify)

@@ -14,8 +14,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/chronos-go/chronos/store"
 )
 
 func testConfig(t testing.TB, dir string) Config {
@@ -249,7 +247,7 @@ func TestSimulatedDay(t *testing.T) {
 	start := time.Now()
 	synctest.Test(t, func(t *testing.T) {
 		cfg := testConfig(t, dir)
-		cfg.NoCompaction = true
+		cfg.NoCompaction, cfg.NoSync = true, true
 		n, err := OpenNode(cfg)
 		if err != nil {
 			t.Fatal(err)

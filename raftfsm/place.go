@@ -169,7 +169,9 @@ func (e *entry) forgetWaiting(class string) {
 	}
 }
 
-// settleMax and settleBytes bound what one entry gives out from the queue.
+// settleMax and settleBytes bound what one entry does to rows that no command
+// names: what it gives out from the queue, resolves, recalls or ends. With what
+// its commands name, it fits one transaction of the store.
 const (
 	settleMax   = 1_000
 	settleBytes = 512 << 10
@@ -185,9 +187,8 @@ func (e *entry) settle() error {
 	if err != nil {
 		return err
 	}
-	bytes := 0
-	for i, w := range heads {
-		if i == settleMax || bytes > settleBytes {
+	for _, w := range heads {
+		if e.swept >= settleMax || e.weight >= settleBytes {
 			e.eff.More = true
 			return nil
 		}
@@ -195,11 +196,9 @@ func (e *entry) settle() error {
 		if node == "" {
 			continue
 		}
-		n, err := e.take(w, node)
-		if err != nil {
+		if err := e.take(w, node); err != nil {
 			return err
 		}
-		bytes += n
 	}
 	return nil
 }
@@ -247,17 +246,17 @@ func (e *entry) room(class string) int64 {
 }
 
 // take gives one queued execution to a node, unless it may not start any more.
-func (e *entry) take(w store.WaitingEntry, node string) (int, error) {
+func (e *entry) take(w store.WaitingEntry, node string) error {
 	s, err := e.load(w.Job)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	x, err := e.tx.Execution(w.Job, w.Exec)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	if x == nil || x.Wait != store.Wait_WAIT_ROOM {
-		return 0, fmt.Errorf("queued execution %s:%s does not wait", w.Job, w.Exec)
+		return fmt.Errorf("queued execution %s:%s does not wait", w.Job, w.Exec)
 	}
 	switch {
 	case s.job == nil || s.job.Generation != x.Generation:
@@ -272,7 +271,9 @@ func (e *entry) take(w store.WaitingEntry, node string) (int, error) {
 		}
 	}
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return proto.Size(x), e.save(s)
+	e.swept++
+	e.weight += proto.Size(x)
+	return e.save(s)
 }

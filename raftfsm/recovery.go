@@ -21,7 +21,7 @@ import (
 type recovery struct {
 	cfg   *Config
 	log   *slog.Logger
-	trans raft.Transport
+	trans raft.Transport // encodes addresses for a snapshot, no more
 
 	lock   *store.DirLock
 	guard  *store.Guard
@@ -319,6 +319,7 @@ func (r *recovery) replaceLog() error {
 	if err := c.rename(); err != nil {
 		return err
 	}
+	_ = syncDir(filepath.Dir(r.cfg.Dir)) // it may be new, too; not every parent may be opened
 	var err error
 	r.logs, err = openLog(r.cfg.Dir, r.cfg.NoSync, r.cfg.SnapshotBytes)
 	return err

@@ -46,7 +46,7 @@ func openSnapshots(dir string, log *slog.Logger) (*snapshotStore, error) {
 		return nil, err
 	}
 	s := &snapshotStore{files: files, dir: filepath.Join(dir, snapshotDir), log: log, taken: func() {}}
-	return s, s.sweep()
+	return s, errors.Join(s.sweep(), syncDir(dir))
 }
 
 // sweep removes what a kill left half-written. Raft never does.
@@ -76,17 +76,23 @@ func (s *snapshotStore) Create(v raft.SnapshotVersion, index, term uint64, c raf
 	if _, err := sink.Write(h.encode()); err != nil {
 		return nil, errors.Join(err, sink.Cancel())
 	}
-	return &snapshotSink{SnapshotSink: sink, taken: s.taken}, nil
+	return &snapshotSink{SnapshotSink: sink, dir: filepath.Join(s.dir, sink.ID()), taken: s.taken}, nil
 }
 
 type snapshotSink struct {
 	raft.SnapshotSink
+	dir   string // where the snapshot will be; "" in memory
 	taken func()
 }
 
-// Close implements raft.SnapshotSink.
+// Close implements raft.SnapshotSink. Raft syncs the files and the directory
+// above, but not the one between; the log is shortened after this.
 func (s *snapshotSink) Close() error {
-	if err := s.SnapshotSink.Close(); err != nil {
+	err := s.SnapshotSink.Close()
+	if err == nil && s.dir != "" {
+		err = syncDir(s.dir)
+	}
+	if err != nil {
 		return err
 	}
 	s.taken()

@@ -33,6 +33,7 @@ func badgerOptions(dir string, o Options, log *slog.Logger) badger.Options {
 	b.SyncWrites = !o.NoSync
 	b.MemTableSize = memTableSize
 	b.NumMemtables = 2
+	b.BaseTableSize = 1 << 20 // what a compaction holds in memory is a multiple of it
 	b.NumLevelZeroTables = 2
 	b.NumLevelZeroTablesStall = 4
 	b.NumCompactors = 2

@@ -1,7 +1,8 @@
 package store
 
-// Close ends the store and marks the stop as clean. It waits for open views
-// and snapshots; scans under way end early with ErrClosed. When the disk has
+// Close ends the store and marks the stop as clean. It waits for open views,
+// snapshots and the open transaction, if there is one; scans under way end
+// early with ErrClosed. When the disk has
 // no room for what Badger must still write, Close answers ErrDiskFull and can
 // be called again; until then the store is closed to everybody else.
 func (s *Store) Close() error {

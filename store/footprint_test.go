@@ -2,6 +2,7 @@ package store
 
 import (
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -59,4 +60,57 @@ func residentMiB() float64 {
 	}
 	pages, _ := strconv.ParseFloat(fields[1], 64)
 	return pages * float64(os.Getpagesize()) / (1 << 20)
+}
+
+// peak is how far the heap grows while fn runs, sampled.
+func peak(fn func()) float64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	base, top := m.HeapAlloc, m.HeapAlloc
+	done := make(chan struct{})
+	go func() { defer close(done); fn() }()
+	for {
+		select {
+		case <-done:
+			return float64(top-base) / (1 << 20)
+		case <-time.After(2 * time.Millisecond):
+			runtime.ReadMemStats(&m)
+			top = max(top, m.HeapAlloc)
+		}
+	}
+}
+
+// TestFootprintOfSnapshots: memory does not grow with the state.
+func TestFootprintOfSnapshots(t *testing.T) {
+	s := filled(t, Options{Dir: fastDir(t), NoSync: true}, 1_000_000)
+	path := filepath.Join(t.TempDir(), "snapshot")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	grown := peak(func() {
+		sn := s.Snapshot()
+		defer sn.Release()
+		if _, err := sn.WriteTo(f); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Logf("snapshot of 100,000 records: peak +%.1f MiB", grown)
+	if grown > 32 {
+		t.Error("too much")
+	}
+	if _, err := f.Seek(0, 0); err != nil {
+		t.Fatal(err)
+	}
+	grown = peak(func() {
+		if err := s.Restore(f); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Logf("restore of 100,000 records: peak +%.1f MiB", grown)
+	if grown > 160 {
+		t.Error("too much")
+	}
 }

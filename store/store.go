@@ -158,7 +158,10 @@ func (s *Store) openDisk() error {
 // create makes the first generation. CREATING tells a later start that what
 // it finds without a CURRENT never was anybody's state.
 func (s *Store) create() error {
-	if err := writeDurably(s.layout.creating(), nil); err != nil {
+	if err := os.WriteFile(s.layout.creating(), nil, 0o600); err != nil {
+		return err
+	}
+	if err := errors.Join(syncDir(s.layout.state), syncDir(s.opts.Dir)); err != nil {
 		return err
 	}
 	name, err := s.layout.nextGeneration()
@@ -175,7 +178,7 @@ func (s *Store) create() error {
 	if err := writeMeta(s.gen.db, &Format{Version: formatVersion}, &Applied{}); err != nil {
 		return err
 	}
-	if err := syncTree(dir); err != nil {
+	if err := syncDir(dir); err != nil { // Badger has synced the files
 		return err
 	}
 	if err := s.layout.setCurrent(name); err != nil {

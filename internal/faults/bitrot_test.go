@@ -188,6 +188,7 @@ func (r *refused) useful() error {
 // TestBitRot: whatever a disk does to a file at rest, New answers with
 // everything or not at all.
 func TestBitRot(t *testing.T) {
+	t.Parallel()
 	rng := random(t)
 	dir := memory(t)
 	all := []*rotten{grow(t, dir, "closed", rng), grow(t, dir, "killed", rng)}

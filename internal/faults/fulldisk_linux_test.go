@@ -151,6 +151,7 @@ func alive(t *testing.T, p *process) {
 // TestFullDisk: a full disk takes neither the process nor data, calls are told
 // so, and service goes on by itself when there is room.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	need(t)
 	rng := random(t)
 	vol, err := mountVolume(newImage(t, memory(t), 192<<20), filepath.Join(t.TempDir(), "mnt"))

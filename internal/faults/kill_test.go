@@ -37,6 +37,7 @@ func killOnce(t *testing.T, cfg childConfig, rng *rand.Rand) {
 // TestKill: no acknowledged write is lost, the ledger is complete, nothing
 // runs twice that must not, and nothing is stuck, whenever the process dies.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	rng := random(t)
 	cfg := configIn(scratch(t), rng)
 	for range *cycles {
@@ -68,6 +69,7 @@ func finish(t *testing.T, cfg childConfig) {
 
 // TestKillControl: a child that answers before it has written must be caught.
 func TestKillControl(t *testing.T) {
+	t.Parallel()
 	rng := random(t)
 	cfg := configIn(t.TempDir(), rng)
 	cfg.AckEarly = true

@@ -3,6 +3,7 @@ package faults
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/chronos-go/chronos"
@@ -226,8 +227,9 @@ func (k *checker) enter(gens []*generation, id string, r rowDump) {
 	s.rows = append(s.rows, r.ID)
 }
 
-// enterRange puts a row into the slots it accounts for. What an edit left
-// behind ahead of its instant may lie within, and is not meant.
+// enterRange puts a row into the slots it accounts for. Instants within that
+// have rows of their own, such as an edit leaves behind when they were fired
+// ahead, must not be counted in it.
 func (k *checker) enterRange(gens []*generation, id string, r rowDump) {
 	g := k.generationOf(gens, id, r)
 	if g == nil {
@@ -235,10 +237,10 @@ func (k *checker) enterRange(gens []*generation, id string, r rowDump) {
 	}
 	surely, maybe := 0, 0
 	for t, s := range g.slots {
-		if t < r.Due || t > r.To || !s.required && len(s.rows) > 0 {
+		if t < r.Due || t > r.To || len(s.rows) > 0 && single(s.rows[0]) {
 			continue
 		}
-		s.rows = append(s.rows, r.ID)
+		s.rows = append(s.rows, rangeMark+r.ID)
 		if maybe++; s.required {
 			surely++
 		}
@@ -247,6 +249,11 @@ func (k *checker) enterRange(gens []*generation, id string, r rowDump) {
 		k.fault("ledger", id, r.Due, "row counts %d instants, there are %s: %s", r.Count, between(surely, maybe), r)
 	}
 }
+
+// rangeMark goes before the IDs of range rows in a slot.
+const rangeMark = "range "
+
+func single(row string) bool { return !strings.HasPrefix(row, rangeMark) }
 
 func between(a, b int) string {
 	if a == b {

@@ -80,6 +80,7 @@ func forgetAfter(path string, at int64) error {
 // TestPowerCut: what TestKill shows holds when the disk loses everything that
 // was not flushed, too, or any part of it.
 func TestPowerCut(t *testing.T) {
+	t.Parallel()
 	rng := random(t)
 	image := firstImage(t)
 	cfg := configIn(scratch(t), rng)
@@ -98,6 +99,7 @@ func TestPowerCut(t *testing.T) {
 // TestPowerCutControl: a child that does not fsync must be caught with
 // acknowledged writes missing.
 func TestPowerCutControl(t *testing.T) {
+	t.Parallel()
 	rng := random(t)
 	image := firstImage(t)
 	cfg := configIn(t.TempDir(), rng)

@@ -52,7 +52,11 @@ func (p *Planner) tick(r *store.Reader, e store.DueEntry, now int64) (*raftfsm.F
 	case now-due <= misfireAfter && !st.CatchingUp, kind == schedule.KindAt:
 		onTime(fire, e.Job, sched, due)
 	default:
-		catchUp(fire, sched, def, st, now)
+		has, err := Ahead(r, e.Job, job.Generation, due)
+		if err != nil {
+			return nil, 0, err
+		}
+		catchUp(fire, sched, def, st, has, now)
 	}
 	return fire, def.Priority, nil
 }
@@ -100,7 +104,7 @@ func (m *missed) close() {
 
 // catchUp applies the misfire policy to the instants from the next due one up
 // to now, as many as one step may take.
-func catchUp(fire *raftfsm.Fire, sched *schedule.Schedule, def *store.Definition, st *store.Schedule, now int64) {
+func catchUp(fire *raftfsm.Fire, sched *schedule.Schedule, def *store.Definition, st *store.Schedule, has Instants, now int64) {
 	m := &missed{fire: fire}
 	made := int64(st.CaughtUp)
 	due, more := st.NextDue, true
@@ -111,10 +115,13 @@ func catchUp(fire *raftfsm.Fire, sched *schedule.Schedule, def *store.Definition
 			next = t.UnixNano()
 			more = next <= now
 		}
-		if verdict, run := misfire(def, due, now, made, !more); run {
+		verdict, run := misfire(def, due, now, made, !more)
+		switch {
+		case has[due]: // it is accounted for
+		case run:
 			m.run(due)
 			made++
-		} else {
+		default:
 			m.pass(due, verdict)
 		}
 		if !more || n+1 == stepMax || len(fire.Runs) >= 500 {
@@ -143,6 +150,34 @@ func misfire(def *store.Definition, due, now, made int64, last bool) (store.Reas
 	default:
 		return store.Reason_REASON_CATCH_UP, last
 	}
+}
+
+// Instants of a job that have a row in the ledger although its schedule stands
+// before them.
+type Instants map[int64]bool
+
+// aheadMax is how far behind a job's next due instant its rows may lie: an edit
+// sets the schedule back to its own instant, and what had been fired ahead of
+// that and had begun stays.
+const aheadMax = int64(5 * time.Second)
+
+// Ahead finds the instants from first on that have a row already. They are
+// accounted for, and no range may count them again.
+func Ahead(r *store.Reader, job string, generation uint64, first int64) (Instants, error) {
+	var out Instants
+	err := r.Executions(job, store.KeyFloor(first), func(key string, x *store.Execution) (bool, error) {
+		if x.Due > first+aheadMax {
+			return false, nil
+		}
+		if key == store.ScheduledKey(x.Due, generation) {
+			if out == nil {
+				out = Instants{}
+			}
+			out[x.Due] = true
+		}
+		return true, nil
+	})
+	return out, err
 }
 
 // Count says how many instants a schedule has from first up to and including

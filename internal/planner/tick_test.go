@@ -64,7 +64,7 @@ func TestCatchUp(t *testing.T) {
 			}
 			st.NextDue = 100 * sec
 			fire := &raftfsm.Fire{}
-			catchUp(fire, compile(t, "@every 10s"), c.def, st, 155*sec)
+			catchUp(fire, compile(t, "@every 10s"), c.def, st, nil, 155*sec)
 			if got := text(fire); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
@@ -81,7 +81,7 @@ func TestCatchUpInSteps(t *testing.T) {
 	counted, runs, steps := uint64(0), 0, 0
 	for more := true; more; steps++ {
 		fire := &raftfsm.Fire{}
-		catchUp(fire, sched, &store.Definition{}, st, year*sec)
+		catchUp(fire, sched, &store.Definition{}, st, nil, year*sec)
 		runs += len(fire.Runs)
 		for _, s := range fire.Spans {
 			counted += s.Count
