@@ -54,13 +54,21 @@ fuzz-ci:
 crash:
 	$(GO) test ./internal/faults -run 'TestKill' -count=1 -timeout 4h -v -cycles $(CYCLES)
 crash-ci:
-	$(GO) test ./internal/faults -run 'TestKill' -count=1 -timeout 20m -cycles 20
+	$(GO) test ./internal/faults -run 'TestKill' -count=1 -timeout 20m -v -cycles 20
 
 .PHONY: powercut powercut-ci
 powercut:
 	$(GO) test ./internal/faults -run 'TestPowerCut' -count=1 -timeout 4h -v -cuts $(CUTS)
 powercut-ci:
-	$(GO) test ./internal/faults -run 'TestPowerCut' -count=1 -timeout 20m -cuts 10
+	$(GO) test ./internal/faults -run 'TestPowerCut' -count=1 -timeout 20m -v -cuts 10
+
+.PHONY: bitrot
+bitrot:
+	$(GO) test ./internal/faults -run 'TestBitRot' -count=1 -timeout 4h -v -flips 1000
+
+.PHONY: fulldisk
+fulldisk:
+	$(GO) test ./internal/faults -run 'TestFullDisk' -count=1 -timeout 4h -v -fills 20
 
 .PHONY: soak
 soak: # 1,000 jobs each second

@@ -3,6 +3,7 @@ package chronos_test
 import (
 	"context"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/chronos-go/chronos"
@@ -80,7 +81,7 @@ func TestCancelCauses(t *testing.T) {
 			r.must(end(r.ctx, x.ID))
 			x, err := r.Wait(r.ctx, x.ID)
 			r.must(err)
-			time.Sleep(time.Second)
+			synctest.Wait()
 			return x
 		}
 		run(r.Cancel)

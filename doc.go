@@ -122,7 +122,7 @@
 //     checksum), and rebuilt from what is intact or refused with [ErrCorrupt]; they
 //     are never taken for an empty directory.
 //   - A full disk refuses writes with [ErrDiskFull], and service goes on by itself
-//     when there is room.
+//     when there is room (docs/operations.md has what is left of the risk).
 //   - A handler that panics, hangs or floods its output harms no other job.
 //
 // How these are tested is in docs/testing.md.

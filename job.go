@@ -7,7 +7,8 @@ import "time"
 // default.
 type Job struct {
 	// ID names the job: 1 to 128 letters, digits, '.', '_', '-' or '/',
-	// beginning with a letter or digit. Required.
+	// beginning with a letter or digit. Required. The ID of a job whose webhook
+	// is signed must not contain a '.' (Standard Webhooks).
 	ID string
 	// Schedule says when the job is due. The zero Schedule: only when triggered.
 	Schedule Schedule
@@ -120,7 +121,7 @@ type Misfire string
 const (
 	MisfireLatest   Misfire = "latest"   // one execution, for the last missed instant (default)
 	MisfireEarliest Misfire = "earliest" // one execution, for the first
-	MisfireAll      Misfire = "all"      // each, oldest first, under the overlap policy, at most CatchUpMax
+	MisfireAll      Misfire = "all"      // each, oldest first, at most CatchUpMax; under the overlap policy: OverlapBufferAll runs them one after the other, OverlapSkip only the first
 	MisfireSkip     Misfire = "skip"     // none
 )
 

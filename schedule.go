@@ -106,15 +106,15 @@ func (s Schedule) SkipGap() Schedule {
 	return s
 }
 
-// RepeatBoth runs in both passes of a repeated hour, RepeatLast in the second
-// only. The default is the first pass for fixed times, and both for an
-// expression whose minute or hour field starts with "*".
+// RepeatBoth runs in both passes of a repeated hour. The default is the first
+// pass for fixed times, and both for an expression whose minute or hour field
+// starts with "*".
 func (s Schedule) RepeatBoth() Schedule {
 	s.spec.Repeat = schedule.RepeatBoth
 	return s
 }
 
-// RepeatLast: see RepeatBoth.
+// RepeatLast runs in the second pass of a repeated hour only.
 func (s Schedule) RepeatLast() Schedule {
 	s.spec.Repeat = schedule.RepeatLast
 	return s

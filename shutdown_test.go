@@ -164,7 +164,10 @@ func TestClose(t *testing.T) {
 // A handler that closes its own scheduler does not lock it up.
 func TestCloseFromAHandler(t *testing.T) {
 	bubble(t, chronos.Options{DrainTimeout: 10 * time.Second, StuckAfter: 5 * time.Second}, func(r *rig) {
-		r.handle(func(context.Context, chronos.Execution) error { return r.Close() })
+		r.handle(func(context.Context, chronos.Execution) error {
+			time.Sleep(time.Second)
+			return r.Close()
+		})
 		r.put(chronos.Job{})
 		ran := make(chan error)
 		s := r.Scheduler

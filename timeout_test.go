@@ -73,7 +73,7 @@ func TestPanicAndGoexit(t *testing.T) {
 				panic("oh no")
 			}
 			var m map[string]int
-			m["x"] = 1
+			m["x"] = 1 //nolint:staticcheck // it is to panic
 			return nil
 		})
 		r.handleAs("exit", func(context.Context, chronos.Execution) error {

@@ -16,6 +16,7 @@ const (
 // Outcome is how an attempt ended.
 type Outcome uint8
 
+// The outcomes.
 const (
 	Succeeded  Outcome = iota + 1
 	Failed             // an error, a panic, an answer that is no success

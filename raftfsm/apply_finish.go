@@ -213,7 +213,7 @@ func (e *entry) handBack(c *HandBack) (*Result, error) {
 	if res := fence(x, c.Token); res != nil {
 		return res, nil
 	}
-	if x.RecallAt != 0 && c.Kept {
+	if c.Kept {
 		x.RecallAt = 0 // it had begun before the edit: it goes on
 		return &Result{}, e.tx.PutExecution(c.Job, c.Execution, x)
 	}

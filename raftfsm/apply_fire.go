@@ -21,6 +21,11 @@ func (e *entry) fire(c *Fire) (*Result, error) {
 	if err := e.clearNext(s); err != nil {
 		return nil, err
 	}
+	if len(c.Spans) > 0 {
+		if err := e.lapse(s); err != nil {
+			return nil, err
+		}
+	}
 	for _, span := range c.Spans {
 		if interrupted(s.st.LastDue, span, c.Runs) {
 			s.st.LastRange = ""

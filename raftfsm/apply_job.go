@@ -39,7 +39,7 @@ func (e *entry) refusePut(s *subject, c *Put) *Result {
 		return &Result{
 			Code:    Code_CODE_CONFLICT,
 			Version: cur,
-			Text:    fmt.Sprintf("job %q is at version %d, not %d", c.Job, cur, c.ExpectVersion),
+			Text:    versionText(c.Job, cur, c.ExpectVersion),
 		}
 	}
 	if s.job != nil && proto.Equal(s.job.Definition, c.Definition) {
@@ -60,6 +60,16 @@ func (s *subject) nextDue() int64 {
 		return s.st.PausedDue
 	}
 	return s.st.NextDue
+}
+
+func versionText(job string, is, want uint64) string {
+	switch {
+	case want == 0:
+		return fmt.Sprintf("job %q exists already, at version %d", job, is)
+	case is == 0:
+		return fmt.Sprintf("job %q does not exist; version %d was expected", job, want)
+	}
+	return fmt.Sprintf("job %q is at version %d, not %d", job, is, want)
 }
 
 func (e *entry) create(s *subject, c *Put) error {
@@ -89,6 +99,9 @@ func (e *entry) edit(s *subject, c *Put) error {
 		if err := e.span(s, c.Overdue); err != nil {
 			return err
 		}
+	}
+	if err := e.lapse(s); err != nil {
+		return err
 	}
 	if err := e.recallAhead(s); err != nil {
 		return err
@@ -181,6 +194,23 @@ func (e *entry) rehandle(s *subject) error {
 	return nil
 }
 
+// lapse ends recalls that are not answered by the time of what they recall. Who
+// accounts for the instants up to now leaves those out that have a row; such a
+// row must not be withdrawn afterwards.
+func (e *entry) lapse(s *subject) error {
+	passed, err := e.unfinished(s, func(x *store.Execution) bool { return x.RecallAt != 0 && x.Due <= e.now })
+	if err != nil {
+		return err
+	}
+	for _, one := range passed {
+		one.x.RecallAt = 0
+		if err := e.tx.PutExecution(s.id, one.exec, one.x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // withdrawable tells if an edit at that instant leaves the occurrence to the
 // new definition: it was fired ahead of its due instant and never started.
 func withdrawable(x *store.Execution, edit int64) bool {
@@ -240,7 +270,7 @@ func (e *entry) delete(c *Delete) (*Result, error) {
 		return &Result{
 			Code:    Code_CODE_CONFLICT,
 			Version: s.version(),
-			Text:    fmt.Sprintf("job %q is at version %d, not %d", c.Job, s.version(), c.ExpectVersion),
+			Text:    versionText(c.Job, s.version(), c.ExpectVersion),
 		}, nil
 	}
 	if s.job != nil && c.BaseVersion != 0 && (c.BaseVersion != s.version() || c.BaseDue != s.nextDue()) {
@@ -334,6 +364,9 @@ func (e *entry) resume(c *Resume) (*Result, error) {
 		if err := e.span(s, c.Paused); err != nil {
 			return nil, err
 		}
+	}
+	if err := e.lapse(s); err != nil {
+		return nil, err
 	}
 	s.st.Paused, s.st.PausedDue, s.st.PausedAt, s.st.PauseActor, s.st.PauseNote = false, 0, 0, "", ""
 	next := c.NextDue

@@ -2,6 +2,7 @@ package raftfsm
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/chronos-go/chronos/store"
 )
@@ -169,5 +170,5 @@ func (e *entry) redrive(c *Redrive) (*Result, error) {
 }
 
 func conflict(format, job, exec string, status store.Status) *Result {
-	return &Result{Code: Code_CODE_CONFLICT, Status: status, Text: fmt.Sprintf(format, store.JoinID(job, exec), status)}
+	return &Result{Code: Code_CODE_CONFLICT, Status: status, Text: fmt.Sprintf(format, store.JoinID(job, exec), strings.ToLower(strings.TrimPrefix(status.String(), "STATUS_")))}
 }

@@ -57,6 +57,35 @@ func TestResolveRecalled(t *testing.T) {
 	}
 }
 
+// TestRecallOvertaken: when the answer to a recall comes after the instant, and
+// another edit has accounted for what was due by then, the row stays.
+func TestRecallOvertaken(t *testing.T) {
+	for _, started := range []bool{false, true} {
+		s := newScenario(t, 1)
+		due := s.now + second
+		s.entry(&Command{Now: s.now, Body: &Command_Open{Open: &Open{Node: "a", Incarnation: 1, Capacity: 5, Handlers: []string{"h"}}}})
+		s.entry(putEvery(s, 0, 0, due, store.Overlap_OVERLAP_SKIP))
+		rec, _ := s.state("job-0")
+		s.entry(&Command{Now: s.now, Body: &Command_Fire{Fire: &Fire{
+			Job: "job-0", Generation: rec.Generation, Version: 1, ExpectDue: due, NextDue: due + second, Runs: []*Run{{Due: due, StartAt: due}},
+		}}})
+		s.entry(putEvery(s, 1, due+second, due, store.Overlap_OVERLAP_SKIP))
+		held := s.last.Recalled[0]
+		s.now = due + second/100
+		s.entry(putEvery(s, 2, due, due+second, store.Overlap_OVERLAP_SKIP)) // the instant has a row: it is not overdue
+		s.entry(&Command{Now: s.now, Body: &Command_HandBack{HandBack: &HandBack{
+			Job: "job-0", Execution: held.Exec, Token: held.Token, Started: started, Kept: started,
+		}}})
+		rows := rowsOf(s, "job-0")
+		if len(rows) != 1 || rows[0].Due != due || rows[0].Status != store.Status_STATUS_PENDING || rows[0].Attempts != 1 {
+			t.Fatalf("started %v: rows are %v", started, rows)
+		}
+		if kept := rows[0].Token == held.Token; kept != started {
+			t.Errorf("started %v: token was %d, is %d", started, held.Token, rows[0].Token)
+		}
+	}
+}
+
 // TestRangeInterrupted: a range of missed instants does not go on past
 // executions that the same fire makes.
 func TestRangeInterrupted(t *testing.T) {

@@ -46,6 +46,10 @@ func openSnapshots(dir string, log *slog.Logger) (*snapshotStore, error) {
 		return nil, err
 	}
 	s := &snapshotStore{files: files, dir: filepath.Join(dir, snapshotDir), log: log, taken: func() {}}
+	// Snapshots hold secrets of webhooks, and Raft lets everybody read them.
+	if err := os.Chmod(s.dir, 0o700); err != nil {
+		return nil, err
+	}
 	return s, errors.Join(s.sweep(), syncDir(dir))
 }
 

@@ -32,6 +32,9 @@ func badgerOptions(dir string, o Options, log *slog.Logger) badger.Options {
 	b.InMemory = o.InMemory
 	b.SyncWrites = !o.NoSync
 	b.MemTableSize = memTableSize
+	if o.memTable > 0 {
+		b.MemTableSize = o.memTable
+	}
 	b.NumMemtables = 2
 	b.BaseTableSize = 1 << 20 // what a compaction holds in memory is a multiple of it
 	b.NumLevelZeroTables = 2

@@ -25,7 +25,9 @@ func (t *Tx) Commit() error {
 		return err
 	}
 	err := t.gen.write(t.commit)
-	t.end(ErrClosed)
+	if !errors.Is(err, ErrDiskFull) {
+		t.end(ErrClosed)
+	}
 	return err
 }
 

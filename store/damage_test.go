@@ -172,7 +172,7 @@ func TestLostRecord(t *testing.T) {
 	dir = fastDir(t)
 	im.write(t, dir)
 	heard := make(chan error, 1)
-	s = open(t, Options{Dir: dir, Guard: noReserve(t, dir), verifyInline: 1, OnCorrupt: func(err error) { heard <- err }})
+	open(t, Options{Dir: dir, Guard: noReserve(t, dir), verifyInline: 1, OnCorrupt: func(err error) { heard <- err }})
 	if err := <-heard; !errors.Is(err, ErrCorrupt) {
 		t.Fatal(err)
 	}

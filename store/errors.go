@@ -48,9 +48,13 @@ func blameState(err error) error {
 		return err
 	}
 	for _, e := range environment {
-		if errors.Is(err, e) || strings.Contains(err.Error(), e.Error()) {
-			return err
+		if !errors.Is(err, e) && !strings.Contains(err.Error(), e.Error()) {
+			continue
 		}
+		if e == syscall.ENOSPC {
+			return fmt.Errorf("%w: %w", ErrDiskFull, err)
+		}
+		return err
 	}
 	return fmt.Errorf("%w: %w", ErrCorrupt, err)
 }

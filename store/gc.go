@@ -7,7 +7,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 )
 
-// collectEvery is ADR-0003's interval. Values are inline, so there is nothing
+// collectEvery is how often the value log is looked at. Values are inline, so there is nothing
 // to rewrite; the collector stands guard over that.
 const collectEvery = 5 * time.Minute
 

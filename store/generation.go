@@ -22,6 +22,7 @@ type generation struct {
 	aborted atomic.Bool // the store closes: readers shall come to an end
 
 	writing sync.Mutex           // one commit, hush or close at a time
+	hushing atomic.Bool          // a hush is under way
 	quiet   *badger.StreamWriter // set while Badger does nothing in the background
 	shut    bool                 // Badger is closed
 

@@ -16,7 +16,7 @@ import (
 const (
 	defaultReserve = 16 << 20
 	defaultFloor   = 128 << 20
-	floorShare     = 4  // at most a quarter of the volume stays unused
+	floorShare     = 2  // at most half of the volume stays unused
 	reserveShare   = 32 // and a thirty-second is set aside
 	nameReserve    = "reserve"
 
@@ -31,8 +31,8 @@ type GuardOptions struct {
 	// up in an emergency. 0 means 16 MiB or a 32nd of the volume, whichever is
 	// less; negative means none.
 	Reserve int64
-	// Floor is how many free bytes a write needs to find. 0 means 128 MiB or a
-	// quarter of the volume, whichever is less. What Badger filled after its
+	// Floor is how many free bytes a write needs to find. 0 means 128 MiB or
+	// half of the volume, whichever is less. What Badger filled after its
 	// last commit was measured at up to 72 MiB, at full speed.
 	Floor int64
 	// Logger hears when the disk becomes full and when there is room again.

@@ -80,7 +80,7 @@ func TestGuard(t *testing.T) {
 func TestGuardScales(t *testing.T) {
 	small := func(string) (uint64, uint64, error) { return 64 << 20, 128 << 20, nil }
 	g, err := NewGuard(t.TempDir(), GuardOptions{Free: small})
-	if err != nil || g.floor != 32<<20 || g.reserve != 4<<20 {
+	if err != nil || g.floor != 64<<20 || g.reserve != 4<<20 {
 		t.Fatal(g.floor, g.reserve, err)
 	}
 	if g, err = NewGuard(t.TempDir(), GuardOptions{}); err != nil || g.floor > defaultFloor {

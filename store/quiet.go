@@ -1,14 +1,22 @@
 package store
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // On a full disk it is not enough to write nothing more: Badger still writes
 // out memtables and compacts, through memory maps, in goroutines of its own,
 // and a neighbour that takes the last block under one of those ends the
 // process. So a generation can be made quiet, until there is room again.
 
-// write runs fn, which commits to Badger, while nothing makes it quiet.
+// write runs fn, which commits to Badger, while nothing makes it quiet. It
+// does not wait for what makes it quiet, which on a disk that is really full
+// can take until there is room.
 func (g *generation) write(fn func() error) error {
+	if g.hushing.Load() {
+		return fmt.Errorf("%w: Badger is being stopped", ErrDiskFull)
+	}
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	if g.shut {
@@ -23,6 +31,8 @@ func (g *generation) write(fn func() error) error {
 // writer, which stops writes, flushes and compactions and then complains that
 // there is data; it must find some in the memtable, or it would compact first.
 func (g *generation) hush(format func() *Format) error {
+	g.hushing.Store(true)
+	defer g.hushing.Store(false)
 	g.writing.Lock()
 	defer g.writing.Unlock()
 	if g.quiet != nil || g.shut || g.files == nil {

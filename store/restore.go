@@ -10,10 +10,13 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// Bounds of one transaction of a restore.
+// A restore goes through a smaller memtable than normal work, because Badger
+// keeps the buffers of the last eight that it wrote out. A transaction must
+// have room for one record of the largest size on top of restoreBytes.
 const (
-	restoreCells = 8_000
-	restoreBytes = 1 << 20
+	restoreTable = memTableSize / 2
+	restoreCells = 4_000
+	restoreBytes = 160 << 10
 )
 
 // Restore replaces the state by a snapshot's. The snapshot goes into a new
@@ -86,6 +89,7 @@ func (s *Store) build(in *snapshotReader) (g *generation, err error) {
 	// While it is filled nothing of it needs to be durable.
 	loose := s.opts
 	loose.NoSync = true
+	loose.memTable = restoreTable
 	if g, err = s.startGeneration(name, dir, loose); err != nil {
 		return g, err
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 )
 
 func snapshotOf(t testing.TB, s *Store) []byte {
@@ -34,6 +35,14 @@ func origin(t testing.TB) *Store {
 	change(t, s, func(tx *Tx) error {
 		return tx.PutJob("large", &Job{Note: strings.Repeat("0123456789", 60_000)})
 	})
+	change(t, s, func(tx *Tx) error { // a full transaction of a restore, and the largest record behind it
+		for i := range 11 {
+			if err := tx.PutJob(fmt.Sprintf("m-%02d", i), &Job{Note: strings.Repeat("x", 14_500)}); err != nil {
+				return err
+			}
+		}
+		return tx.PutJob("m-max", &Job{Note: strings.Repeat("x", MaxRecord-16)})
+	})
 	return s
 }
 
@@ -52,7 +61,7 @@ func TestRestore(t *testing.T) {
 				if err := s.Restore(bytes.NewReader(stream)); err != nil {
 					t.Fatal(err)
 				}
-				if dump(t, s) != want || s.LogID() != "mine" || s.Applied().Index != 6 {
+				if dump(t, s) != want || s.LogID() != "mine" || s.Applied().Index != 7 {
 					t.Fatal("restored state differs", s.LogID(), s.Applied())
 				}
 			}
@@ -66,7 +75,7 @@ func TestRestore(t *testing.T) {
 				t.Fatal(gens, err)
 			}
 			s = open(t, o)
-			if err := s.Verify(t.Context()); err != nil || s.Unclean() || s.Applied().Index != 7 {
+			if err := s.Verify(t.Context()); err != nil || s.Unclean() || s.Applied().Index != 8 {
 				t.Fatal(err)
 			}
 			if string(snapshotOf(t, s)) == string(stream) {
@@ -87,7 +96,7 @@ func TestSnapshotIsStable(t *testing.T) {
 	if _, err := sn.WriteTo(&b); err != nil {
 		t.Fatal(err)
 	}
-	if sn.Applied().Index != 6 || !bytes.Equal(b.Bytes(), want) {
+	if sn.Applied().Index != 7 || !bytes.Equal(b.Bytes(), want) {
 		t.Fatal("the snapshot has moved on")
 	}
 	sn.Release()
@@ -375,9 +384,11 @@ func TestQuarantine(t *testing.T) {
 		}
 		jobs(t, s, 0, i+1)
 		if i == 0 {
-			if _, err := Quarantine(dir, "still open", nil); !errors.Is(err, ErrLocked) {
-				t.Fatal(err)
-			}
+			synctest.Test(t, func(t *testing.T) { // the wait for the lock takes no time
+				if _, err := Quarantine(dir, "still open", nil); !errors.Is(err, ErrLocked) {
+					t.Fatal(err)
+				}
+			})
 		}
 		closeStore(t, s)
 		place, err := Quarantine(dir, fmt.Sprintf("reason %d", i), nil)

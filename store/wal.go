@@ -45,7 +45,7 @@ func cutLog(path string) error {
 func logEnd(r io.Reader, size int64) (int64, error) {
 	in := &logReader{r: bufio.NewReaderSize(r, 1<<16), sum: crc32.New(castagnoli)}
 	if _, err := io.CopyN(io.Discard, in.r, logHeader); err != nil {
-		return size, nil // shorter than a header: Badger takes it for empty
+		return size, nil //nolint:nilerr // shorter than a header: Badger takes it for empty
 	}
 	end := int64(logHeader)
 	for {

@@ -102,7 +102,7 @@ func damage(path string, rng *rand.Rand) (string, error) {
 	if used == 0 {
 		kind = 19
 	}
-	what := ""
+	var what string
 	switch {
 	case kind < 12:
 		at, bit := rng.IntN(used), rng.IntN(8)

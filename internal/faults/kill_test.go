@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"io"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -22,9 +23,15 @@ func killOnce(t *testing.T, cfg childConfig, rng *rand.Rand) {
 		t.Fatal(err)
 	}
 	time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
+	if rng.IntN(8) == 0 { // while it drains and closes
+		_, _ = io.WriteString(p.stdin, orderStop+"\n")
+		time.Sleep(time.Duration(rng.IntN(700)) * time.Millisecond)
+	}
 	select {
 	case <-p.done:
-		t.Fatal(p.died())
+		if p.err != nil {
+			t.Fatal(p.died())
+		}
 	default:
 	}
 	p.kill()

@@ -80,6 +80,7 @@ func (k *checker) layOut(g *generation, put event, v versionDump, j *jobDump, i 
 	} else {
 		until, atMost = k.horizon(j, p)
 	}
+	until = max(until, surely) // nothing may have come due at all
 	g.add(p.instants(from, surely), false)
 	g.add(p.instants(until, atMost), false)
 	for _, t := range p.instants(surely, until) {

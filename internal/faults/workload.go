@@ -82,14 +82,19 @@ func (c *child) put(p *plan) {
 	})
 }
 
-// putFixed puts the fixed jobs where they are not there yet.
+// putFixed puts the fixed jobs where they are not there yet, and resumes those
+// that were paused for an end that did not come.
 func (c *child) putFixed(ctx context.Context) {
 	for _, p := range fixedPlans() {
 		if ctx.Err() != nil {
 			return
 		}
-		if _, err := c.s.Get(ctx, p.Job); err != nil {
+		j, err := c.s.Get(ctx, p.Job)
+		switch {
+		case err != nil:
 			c.put(p)
+		case j.State.Paused:
+			c.call("resume", p.Job, nil, func(ctx context.Context, _ string, _ *event) error { return c.s.Resume(ctx, p.Job) })
 		}
 	}
 }

@@ -107,8 +107,9 @@ func (m *missed) close() {
 func catchUp(fire *raftfsm.Fire, sched *schedule.Schedule, def *store.Definition, st *store.Schedule, has Instants, now int64) {
 	m := &missed{fire: fire}
 	made := int64(st.CaughtUp)
-	due, more := st.NextDue, true
+	due := st.NextDue
 	var next int64
+	var more bool
 	for n := 0; ; n++ {
 		next, more = 0, false
 		if t, ok := sched.Next(time.Unix(0, due)); ok {

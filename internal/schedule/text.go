@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -136,7 +137,8 @@ func (s Spec) String() string {
 
 // located gives an error of a value its field and position.
 func located(err error, field string, pos int) error {
-	if e, ok := err.(*Error); ok {
+	var e *Error
+	if errors.As(err, &e) {
 		e.Field, e.Pos = field, pos
 	}
 	return err

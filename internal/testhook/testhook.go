@@ -5,6 +5,6 @@ package testhook
 
 import "github.com/chronos-go/chronos/raftfsm"
 
-// Raft, when set, adjusts the configuration of every node that is opened
+// Raft adjusts, when it is set, the configuration of every node that is opened
 // afterwards. Only a test's own process sets it, before it opens anything.
 var Raft func(*raftfsm.Config)
