@@ -23,7 +23,7 @@ var (
 // state machine's goroutine, between one batch and the next, so it only hands
 // on: to the dispatcher, the planner and whoever listens.
 func (s *Scheduler) applied(eff *raftfsm.Effects) {
-	s.assign(eff.Assigned)
+	s.assign(eff)
 	for _, h := range eff.Recalled {
 		if s.holds(h) {
 			s.recall(h)
@@ -48,11 +48,17 @@ func (s *Scheduler) holds(h raftfsm.Holding) bool {
 	return h.Node == s.options.Node && h.Incarnation == s.incarnation
 }
 
-func (s *Scheduler) assign(list []raftfsm.Assignment) {
+// assign hands on what this node shall run, but for what the same batch has
+// taken back already.
+func (s *Scheduler) assign(eff *raftfsm.Effects) {
+	void := map[uint64]bool{}
+	for _, h := range eff.Revoked {
+		void[h.Token] = true
+	}
 	var mine []*dispatch.Attempt
-	for _, a := range list {
+	for _, a := range eff.Assigned {
 		x := a.Execution
-		if x.Node != s.options.Node || x.Incarnation != s.incarnation {
+		if x.Node != s.options.Node || x.Incarnation != s.incarnation || void[x.Token] {
 			continue
 		}
 		attempt := attemptFrom(a)
@@ -83,9 +89,12 @@ func attemptFrom(a raftfsm.Assignment) *dispatch.Attempt {
 func (s *Scheduler) recall(h raftfsm.Holding) {
 	id := store.JoinID(h.Job, h.Exec)
 	back := &raftfsm.HandBack{Job: h.Job, Execution: h.Exec, Token: h.Token}
-	if s.dispatcher.Recall(id, h.Token) {
+	switch {
+	case s.dispatcher.Recall(id, h.Token):
 		s.reporter.forget(id, h.Token)
-	} else {
+	case !s.dispatcher.Started(id, h.Token):
+		return // it is over here, and its result is on its way
+	default:
 		back.Started, back.Kept = true, true
 	}
 	s.reporter.add(&raftfsm.Command{Body: &raftfsm.Command_HandBack{HandBack: back}})

@@ -129,13 +129,17 @@ type Scheduler struct {
 	reporter   *reporter
 	hub        *hub
 
-	mu       sync.Mutex
-	runEnd   context.CancelFunc // not nil while Run runs
-	runDone  chan struct{}
-	capacity int64 // as last announced
-	done     atomic.Bool
+	mu      sync.Mutex
+	runEnd  context.CancelFunc // not nil while Run runs
+	runDone chan struct{}
+	done    atomic.Bool
+
+	announcing sync.Mutex // one announcement at a time
+	capacity   int64      // as last announced
+
+	closing  sync.Mutex
+	shut     bool
 	closeErr error
-	closing  sync.Once
 }
 
 // New opens a directory, or makes it. It recovers what a crash left behind: a
@@ -223,25 +227,30 @@ func (s *Scheduler) checkClock() {
 // setCapacity tells the log how many attempts this node takes, and what
 // handlers it has.
 func (s *Scheduler) setCapacity(ctx context.Context, n int64) error {
-	s.mu.Lock()
+	s.announcing.Lock()
+	defer s.announcing.Unlock()
 	s.capacity = n
-	body := &raftfsm.Open{Node: s.options.Node, Incarnation: s.incarnation, Capacity: n, Handlers: s.dispatcher.Handlers()}
-	s.mu.Unlock()
+	return s.announceLocked(ctx)
+}
+
+// announceLocked commits the announcement before the next one is made, so that
+// the log never ends with an older one.
+func (s *Scheduler) announceLocked(ctx context.Context) error {
+	body := &raftfsm.Open{Node: s.options.Node, Incarnation: s.incarnation, Capacity: s.capacity, Handlers: s.dispatcher.Handlers()}
 	_, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Open{Open: body}})
 	return err
 }
 
 // announce repeats setCapacity after a handler was added while Run runs.
 func (s *Scheduler) announce() error {
-	s.mu.Lock()
-	n := s.capacity
-	s.mu.Unlock()
-	if n == 0 {
+	s.announcing.Lock()
+	defer s.announcing.Unlock()
+	if s.capacity == 0 {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return s.setCapacity(ctx, n)
+	return s.announceLocked(ctx)
 }
 
 // propose commits one command and gives its result, stamped with the clock.
@@ -271,9 +280,9 @@ func (s *Scheduler) Run(ctx context.Context) error {
 	s.dispatcher.Resume()
 	if err := s.setCapacity(runCtx, int64(s.options.Concurrency)); err != nil {
 		if ctx.Err() != nil {
-			return s.drain()
+			err = nil
 		}
-		return err
+		return errors.Join(err, s.drain())
 	}
 	var planning sync.WaitGroup
 	planning.Go(func() { s.planner.Run(runCtx) })
@@ -324,10 +333,7 @@ func (s *Scheduler) drain() error {
 	patience := s.options.DrainTimeout + s.options.StuckAfter
 	ctx, cancel := context.WithTimeout(context.Background(), patience+10*time.Second)
 	defer cancel()
-	err := s.setCapacity(ctx, 0)
-	if err != nil {
-		s.log.Warn("chronos: could not announce that this node stops", "error", err)
-	}
+	s.takeNothing(ctx)
 	drainCtx, stop := context.WithTimeout(ctx, s.options.DrainTimeout)
 	defer stop()
 	drained := s.dispatcher.Drain(drainCtx)
@@ -337,10 +343,35 @@ func (s *Scheduler) drain() error {
 	return drained
 }
 
+// takeNothing announces that this node stops, before anything is handed back:
+// otherwise what is handed back would be assigned to it again.
+func (s *Scheduler) takeNothing(ctx context.Context) {
+	for {
+		err := s.setCapacity(ctx, 0)
+		if err == nil {
+			return
+		}
+		select {
+		case <-s.node.Stopped():
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+			continue
+		}
+		s.log.Warn("chronos: could not announce that this node stops", "error", err)
+		return
+	}
+}
+
 // Close ends Run, if it runs, with its drain, and closes the directory. Calls
-// after it answer ErrClosed. It may be called more than once.
+// after it answer ErrClosed. It may be called more than once; after ErrDiskFull
+// it has to be, when there is room, for the directory to be let go.
 func (s *Scheduler) Close() error {
-	s.closing.Do(func() { s.closeErr = s.close() })
+	s.closing.Lock()
+	defer s.closing.Unlock()
+	if !s.shut {
+		s.closeErr = s.close()
+		s.shut = !errors.Is(s.closeErr, ErrDiskFull)
+	}
 	return s.closeErr
 }
 

@@ -26,8 +26,14 @@ var (
 	ErrFenced = errors.New("chronos: fenced")
 	// ErrClosed: the scheduler was closed.
 	ErrClosed = errors.New("chronos: closed")
-	// ErrDiskFull: there is not enough room to write safely. Nothing was
-	// changed; service goes on by itself when there is room again.
+	// ErrUncertain accompanies another error when a call may have taken effect
+	// all the same, or may yet. Repeating it is safe where the call says that it
+	// is idempotent: Put, PutAll, Delete, Pause, Resume, Cancel, and Trigger and
+	// Backfill with a Key.
+	ErrUncertain = errors.New("chronos: the outcome is uncertain")
+	// ErrDiskFull: there is not enough room to write safely. Unless
+	// ErrUncertain comes with it, nothing was changed; service goes on by
+	// itself when there is room again.
 	ErrDiskFull = errors.New("chronos: disk full")
 	// ErrLocked: another process has the directory open.
 	ErrLocked = errors.New("chronos: directory in use")
@@ -56,6 +62,13 @@ func invalid(field, format string, args ...any) error {
 
 // translate gives an error from within its public name.
 func translate(err error) error {
+	if errors.Is(err, raftfsm.ErrUncertain) && !errors.Is(err, ErrUncertain) {
+		return fmt.Errorf("%w (%w)", rename(err), ErrUncertain)
+	}
+	return rename(err)
+}
+
+func rename(err error) error {
 	for _, pair := range []struct{ inner, outer error }{
 		{store.ErrDiskFull, ErrDiskFull},
 		{store.ErrLocked, ErrLocked},

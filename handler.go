@@ -1,6 +1,7 @@
 package chronos
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -50,7 +51,8 @@ type attemptKey struct{}
 func executionOf(a *dispatch.Attempt, node string) Execution {
 	return Execution{
 		ID: a.ID, Job: a.Job, Generation: a.Generation, Version: a.Version, Due: a.Due, Origin: Origin(a.Origin),
-		Status: StatusRunning, Attempt: a.Number, FencingToken: a.Token, Node: node, Payload: a.Payload,
+		Status: StatusRunning, Attempt: a.Number, FencingToken: a.Token, Node: node,
+		Payload: bytes.Clone(a.Payload), // the job's other attempts share it
 		ReadyAt: a.StartAt, Count: 1, Labels: a.Labels,
 	}
 }

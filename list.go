@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 	"time"
 
@@ -13,7 +14,10 @@ import (
 
 // pageSize is how much a list reads at a time. Between pages it holds nothing,
 // so that a slow consumer costs the scheduler nothing.
-const pageSize = 256
+const (
+	pageSize  = 256
+	pageBytes = 1 << 20 // of output
+)
 
 // Get reads a job. Secrets are not shown.
 func (s *Scheduler) Get(ctx context.Context, id string) (Job, error) {
@@ -165,7 +169,7 @@ func (s *Scheduler) Execution(ctx context.Context, id string) (Execution, error)
 // Query picks rows of the ledger. The zero Query picks all.
 type Query struct {
 	// Job: only this job's. Without it the rows of all jobs are merged, which
-	// costs a look at every job before the first row.
+	// costs a look at every job before the first row, and holds one row of each.
 	Job string
 	// Status: only rows with one of these.
 	Status []Status
@@ -214,7 +218,11 @@ func (s *Scheduler) matching(ctx context.Context, q Query) iter.Seq2[Execution, 
 		after = exec
 	}
 	if q.Job != "" {
-		return s.history(ctx, q, q.Job, after)
+		page := pageSize
+		if q.Limit > 0 && len(q.Status) == 0 {
+			page = min(page, q.Limit)
+		}
+		return s.history(ctx, q, q.Job, after, page)
 	}
 	return s.merged(ctx, q)
 }
@@ -224,22 +232,24 @@ func (q Query) wants(x Execution) bool {
 }
 
 // history lists one job's rows, newest first, those before key if it is set.
-func (s *Scheduler) history(ctx context.Context, q Query, job, before string) iter.Seq2[Execution, error] {
+func (s *Scheduler) history(ctx context.Context, q Query, job, before string, page int) iter.Seq2[Execution, error] {
 	return func(yield func(Execution, error) bool) {
-		if before == "" && !q.To.IsZero() {
-			before = store.KeyFloor(q.To.UnixNano() + 1)
+		from, to := q.bounds()
+		if before == "" && to != math.MaxInt64 {
+			before = store.KeyFloor(to + 1)
 		}
 		pages(ctx, s, func(r *store.Reader) (items []Execution, more bool, err error) {
-			read, now := 0, time.Now()
+			read, bytes, now := 0, 0, time.Now()
 			err = r.ExecutionsReverse(job, before, func(exec string, x *store.Execution) (bool, error) {
-				if !q.From.IsZero() && x.Due < q.From.UnixNano() {
+				if x.Due < from {
 					return false, nil
 				}
-				if read == pageSize {
+				if read == page || bytes >= pageBytes {
 					more = true
 					return false, nil
 				}
 				read++
+				bytes += len(x.Output)
 				before = exec
 				if row := executionFrom(job, exec, x, now); q.wants(row) {
 					items = append(items, row)
@@ -249,6 +259,25 @@ func (s *Scheduler) history(ctx context.Context, q Query, job, before string) it
 			return items, more, err
 		})(yield)
 	}
+}
+
+// bounds are From and To in nanoseconds; what lies outside of the instants that
+// can be due is no bound.
+func (q Query) bounds() (from, to int64) {
+	from, to = math.MinInt64, math.MaxInt64
+	if !q.From.IsZero() && q.From.Year() >= 1970 {
+		from = math.MaxInt64
+		if q.From.Year() < 2262 {
+			from = q.From.UnixNano()
+		}
+	}
+	if !q.To.IsZero() && q.To.Year() < 2262 {
+		to = math.MinInt64 + 1
+		if q.To.Year() >= 1970 {
+			to = q.To.UnixNano()
+		}
+	}
+	return from, to
 }
 
 // cursor is one job's list within a merged one.
@@ -330,7 +359,7 @@ func (s *Scheduler) openCursors(ctx context.Context, q Query) (cursors, error) {
 		if q.After != "" {
 			before = store.KeyFloor(afterDue + 1)
 		}
-		next, stop := iter.Pull2(s.history(ctx, q, id, before))
+		next, stop := iter.Pull2(s.history(ctx, q, id, before, 1))
 		c := &cursor{next: next, stop: stop}
 		for {
 			x, err, ok := next()

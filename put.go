@@ -31,32 +31,51 @@ func (s *Scheduler) Put(ctx context.Context, job Job) (Job, error) {
 }
 
 func (s *Scheduler) put(ctx context.Context, job Job, rollback uint64) (Job, error) {
+	stored, _, err := s.commitPut(ctx, job.ID, func() (*raftfsm.Command, error) { return s.putCommand(ctx, job, rollback) })
+	return stored, err
+}
+
+// commitPut commits what a function makes of the job as it is now, and again if
+// the job has changed meanwhile.
+func (s *Scheduler) commitPut(ctx context.Context, job string, command func() (*raftfsm.Command, error)) (stored Job, changed bool, err error) {
 	id, err := commandID()
 	if err != nil {
-		return Job{}, err
+		return Job{}, false, err
 	}
 	for {
-		cmd, err := s.putCommand(ctx, job, rollback)
+		cmd, err := command()
 		if err != nil {
-			return Job{}, err
+			return Job{}, false, err
 		}
 		cmd.Id = id[:]
 		res, err := s.propose(ctx, cmd)
 		if err != nil {
-			return Job{}, err
+			return Job{}, false, err
 		}
 		if res.Code == raftfsm.Code_CODE_STALE {
-			if err := s.stale(ctx, job.ID, res); err != nil {
-				return Job{}, err
+			if err := s.stale(ctx, job, res); err != nil {
+				return Job{}, false, err
 			}
 			id[15]++ // the answer "look again" is remembered, too
 			continue
 		}
 		if err := verdict(res); err != nil {
-			return Job{}, err
+			return Job{}, false, err
 		}
-		return s.Get(ctx, job.ID)
+		return s.stored(cmd, res), res.Changed, nil
 	}
+}
+
+// stored is the job as this Put left it. It was committed: whatever happens to
+// the job or to the caller's context afterwards does not make it an error.
+func (s *Scheduler) stored(cmd *raftfsm.Command, res *raftfsm.Result) Job {
+	put := cmd.GetPut()
+	if now, err := s.look(put.Job); err == nil && now.rec.GetVersion() == res.Version {
+		return jobWithState(put.Job, now.rec, now.st)
+	}
+	job := jobFrom(put.Job, put.Definition)
+	job.Version, job.Note = res.Version, cmd.Note
+	return job
 }
 
 // stale prepares another try: the job changed between reading and committing,
@@ -65,7 +84,9 @@ func (s *Scheduler) stale(ctx context.Context, job string, res *raftfsm.Result) 
 	if res.Count == 0 {
 		return ctx.Err()
 	}
-	_, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Delete{Delete: &raftfsm.Delete{Job: job}}})
+	// Version 0: should somebody have put the job anew meanwhile, it stays.
+	help := &raftfsm.Delete{Job: job, HasExpect: true}
+	_, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Delete{Delete: help}})
 	return err
 }
 
@@ -284,32 +305,48 @@ func (s *Scheduler) checkDue(job *Job) error {
 func (s *Scheduler) putChunk(ctx context.Context, jobs []Job) (changed int, err error) {
 	cmds := make([]*raftfsm.Command, len(jobs))
 	for i := range jobs {
-		old, err := s.look(jobs[i].ID)
-		if err != nil {
-			return 0, err
-		}
-		if cmds[i], err = s.makePut(ctx, jobs[i], jobs[i].definition(old.rec.GetDefinition()), old, 0); err != nil {
+		if cmds[i], err = s.chunkCommand(ctx, jobs[i]); err != nil {
 			return 0, fmt.Errorf("job %s: %w", jobs[i].ID, err)
 		}
 	}
-	results, err := s.node.Propose(ctx, cmds)
-	if err != nil {
-		return 0, translate(err)
-	}
+	results, failed := s.node.Propose(ctx, cmds) // with an error, what was applied before it
 	for i, res := range results {
 		switch {
-		case res.Code == raftfsm.Code_CODE_STALE:
-			if _, err := s.put(ctx, jobs[i], 0); err != nil {
+		case res == nil:
+		case res.Code == raftfsm.Code_CODE_STALE && failed == nil:
+			_, anew, err := s.commitPut(ctx, jobs[i].ID, func() (*raftfsm.Command, error) { return s.putCommand(ctx, jobs[i], 0) })
+			if err != nil {
 				return changed, fmt.Errorf("job %s: %w", jobs[i].ID, err)
 			}
-			changed++
+			if anew {
+				changed++
+			}
 		case res.Code != raftfsm.Code_CODE_OK:
 			return changed, fmt.Errorf("job %s: %w", jobs[i].ID, verdict(res))
 		case res.Changed:
 			changed++
 		}
 	}
-	return changed, nil
+	return changed, translate(failed)
+}
+
+// chunkCommand is the command for one job of a PutAll. Only a compare and swap
+// needs an ID: any other Put may be repeated.
+func (s *Scheduler) chunkCommand(ctx context.Context, job Job) (*raftfsm.Command, error) {
+	old, err := s.look(job.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := job.checkWebhook(old.rec.GetDefinition()); err != nil {
+		return nil, err // the secrets it keeps may be gone by now
+	}
+	cmd, err := s.makePut(ctx, job, job.definition(old.rec.GetDefinition()), old, 0)
+	if err != nil || job.Version == 0 {
+		return cmd, err
+	}
+	id, err := commandID()
+	cmd.Id = id[:]
+	return cmd, err
 }
 
 // Rollback makes a new version of the job with the definition that an earlier
@@ -321,29 +358,8 @@ func (s *Scheduler) Rollback(ctx context.Context, id string, version uint64) (Jo
 	if err := checkID("id", id); err != nil {
 		return Job{}, err
 	}
-	cid, err := commandID()
-	if err != nil {
-		return Job{}, err
-	}
-	for {
-		cmd, err := s.rollbackCommand(ctx, id, version)
-		if err != nil {
-			return Job{}, err
-		}
-		cmd.Id = cid[:]
-		res, err := s.propose(ctx, cmd)
-		if err != nil {
-			return Job{}, err
-		}
-		if res.Code == raftfsm.Code_CODE_STALE {
-			cid[15]++
-			continue
-		}
-		if err := verdict(res); err != nil {
-			return Job{}, err
-		}
-		return s.Get(ctx, id)
-	}
+	job, _, err := s.commitPut(ctx, id, func() (*raftfsm.Command, error) { return s.rollbackCommand(ctx, id, version) })
+	return job, err
 }
 
 func (s *Scheduler) rollbackCommand(ctx context.Context, id string, version uint64) (*raftfsm.Command, error) {

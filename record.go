@@ -132,12 +132,12 @@ func (w *Webhook) record(old *store.Webhook) *store.Webhook {
 	for _, k := range slices.Sorted(maps.Keys(w.SecretHeaders)) {
 		rec.SecretHeaders = append(rec.SecretHeaders, &store.Header{Name: k, Value: w.SecretHeaders[k].or(headerValue(old.GetSecretHeaders(), k))})
 	}
-	for i, s := range w.Secrets {
-		kept := ""
-		if i < len(old.GetSecrets()) {
-			kept = old.Secrets[i]
+	kept := old.GetSecrets() // in order: checkKept has counted them
+	for _, s := range w.Secrets {
+		if s == SecretKept && len(kept) > 0 {
+			s, kept = Secret(kept[0]), kept[1:]
 		}
-		rec.Secrets = append(rec.Secrets, s.or(kept))
+		rec.Secrets = append(rec.Secrets, s.or(""))
 	}
 	for _, c := range w.SuccessCodes {
 		rec.SuccessCodes = append(rec.SuccessCodes, int32(c))

@@ -77,8 +77,8 @@ func (r *reporter) report(res dispatch.Result) {
 	r.mu.Unlock()
 	job, exec, _ := store.SplitID(res.ID)
 	if res.Outcome == dispatch.HandedBack && res.Stuck {
-		// It still runs, so nobody else may have it: it stays this process's,
-		// and the next start resolves it.
+		// It still runs, so nobody else may have it: it stays this process's
+		// until it returns after all, or the next start resolves it.
 		r.s.log.Error("chronos: handler did not return while the node stopped", "job", job, "execution", res.ID)
 		return
 	}

@@ -53,12 +53,15 @@ func (s *Scheduler) Delete(ctx context.Context, id string) error {
 	if err := checkID("id", id); err != nil {
 		return err
 	}
-	for {
+	for begun := false; ; begun = true {
 		cmd, err := s.deleteCommand(ctx, id)
 		if err != nil {
 			return err
 		}
 		res, err := s.ask(ctx, cmd)
+		if begun && errors.Is(err, ErrNotFound) {
+			return nil // another call has seen to the rest
+		}
 		if err != nil {
 			return err
 		}
@@ -237,7 +240,18 @@ type BackfillRequest struct {
 	// Overlap is the policy for these executions. Default OverlapBufferAll: one
 	// after the other.
 	Overlap Overlap
-	Note    string
+	// Key makes the call idempotent: with the same key for the same job, an
+	// instant is backfilled once. At most 256 bytes.
+	Key  string
+	Note string
+}
+
+// id tells the executions of one backfill from those of others.
+func (req BackfillRequest) id(unique uuid.UUID) string {
+	if req.Key == "" {
+		return compact(unique)
+	}
+	return compact(uuid.NewSHA1(uuid.Nil, []byte(req.Key)))
 }
 
 // backfillMax bounds one Backfill; it is the size of the overlap buffer.
@@ -266,7 +280,7 @@ func (s *Scheduler) Backfill(ctx context.Context, id string, req BackfillRequest
 	n := 0
 	for len(dues) > 0 {
 		k := min(len(dues), 250)
-		body := &raftfsm.Backfill{Job: id, Id: compact(unique), Due: dues[:k], HasOverlap: true, Overlap: overlap}
+		body := &raftfsm.Backfill{Job: id, Id: req.id(unique), Due: dues[:k], HasOverlap: true, Overlap: overlap}
 		res, err := s.ask(ctx, &raftfsm.Command{Note: req.Note, Body: &raftfsm.Command_Backfill{Backfill: body}})
 		if err != nil {
 			return n, err
@@ -285,6 +299,8 @@ func (s *Scheduler) backfillDues(id string, req BackfillRequest) ([]int64, error
 		return nil, err
 	}
 	switch {
+	case checkText("BackfillRequest.Key", req.Key, maxKey) != nil:
+		return nil, checkText("BackfillRequest.Key", req.Key, maxKey)
 	case req.From.IsZero():
 		return nil, invalid("BackfillRequest.From", "is required")
 	case req.To.Before(req.From):
@@ -368,10 +384,14 @@ func (s *Scheduler) Wait(ctx context.Context, id string) (Execution, error) {
 		}
 		select {
 		case <-ended:
+			continue
 		case <-ctx.Done():
-			s.hub.leave(id, ended)
-			return x, ctx.Err()
+			err = ctx.Err()
+		case <-s.node.Stopped():
+			err = translate(s.node.Err())
 		}
+		s.hub.leave(id, ended)
+		return x, err
 	}
 }
 

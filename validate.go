@@ -2,7 +2,9 @@ package chronos
 
 import (
 	"errors"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -192,7 +194,10 @@ func (j *Job) checkWebhook(old *store.Definition) error {
 		return invalid("Job.ID", "%q has a '.', which the Standard Webhooks specification bars from a signed message's ID; use '-' or '_'", j.ID)
 	}
 	rec := j.Webhook.record(old.GetWebhook())
-	if err := j.Webhook.checkKept(rec); err != nil {
+	if err := j.Webhook.checkKept(rec, old.GetWebhook()); err != nil {
+		return err
+	}
+	if err := j.Webhook.checkUTF8(); err != nil {
 		return err
 	}
 	err := dispatchWebhook(rec).Validate()
@@ -204,7 +209,7 @@ func (j *Job) checkWebhook(old *store.Definition) error {
 }
 
 // checkKept refuses a SecretKept for which nothing is stored.
-func (w *Webhook) checkKept(rec *store.Webhook) error {
+func (w *Webhook) checkKept(rec, old *store.Webhook) error {
 	const reason = "asks to keep the stored secret, but none is stored; set it"
 	if w.BasicPassword == SecretKept && rec.BasicPassword == "" {
 		return invalid("Job.Webhook.BasicPassword", reason)
@@ -217,9 +222,33 @@ func (w *Webhook) checkKept(rec *store.Webhook) error {
 			return invalid("Job.Webhook.SecretHeaders["+h.Name+"]", reason)
 		}
 	}
-	for i, s := range w.Secrets {
-		if s == SecretKept && rec.Secrets[i] == "" {
-			return invalid("Job.Webhook.Secrets", reason)
+	kept := 0
+	for _, s := range w.Secrets {
+		if s == SecretKept {
+			kept++
+		}
+	}
+	if kept != 0 && kept != len(old.GetSecrets()) {
+		return invalid("Job.Webhook.Secrets", "keeps %d secrets where %d are stored; keep all of them, beside new ones, or write all of them out", kept, len(old.GetSecrets()))
+	}
+	return nil
+}
+
+// checkUTF8 refuses bytes that a record cannot hold. It does not quote them.
+func (w *Webhook) checkUTF8() error {
+	texts := map[string]string{
+		"URL": w.URL, "Method": w.Method, "BasicUser": w.BasicUser, "BasicPassword": string(w.BasicPassword),
+		"Bearer": string(w.Bearer), "ContentType": w.ContentType,
+	}
+	for name, value := range w.Headers {
+		texts["Headers"] += name + value
+	}
+	for name, value := range w.SecretHeaders {
+		texts["SecretHeaders"] += name + string(value)
+	}
+	for _, field := range slices.Sorted(maps.Keys(texts)) {
+		if !utf8.ValidString(texts[field]) {
+			return invalid("Job.Webhook."+field, "is not valid UTF-8")
 		}
 	}
 	return nil

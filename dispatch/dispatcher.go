@@ -43,7 +43,9 @@ type Config struct {
 	// Logger gets what no Result can say. Default: none.
 	Logger *slog.Logger
 
-	// Report takes the result of every attempt, once. Each call is made from a
+	// Report takes the result of every attempt, once; that of a handler that was
+	// stuck when the node stopped (HandedBack and Stuck) once more, as HandedBack,
+	// when it has returned after all. Each call is made from a
 	// goroutine of its own (the attempt's, or that of the timer that gives it up)
 	// and may block; until it returns the attempt is remembered, and Drain waits.
 	Report func(Result)
@@ -181,6 +183,20 @@ func (d *Dispatcher) Assign(attempts []*Attempt) {
 	case d.wake <- struct{}{}:
 	default:
 	}
+}
+
+// Started tells if an attempt is about to run or runs here. Its result is still
+// to come.
+func (d *Dispatcher) Started(id string, token uint64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.live[key{id, token}]
+	if a == nil {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state == starting || a.state == running
 }
 
 // Recall takes an attempt back that has not started. It answers true when the

@@ -108,11 +108,24 @@ func (d *Dispatcher) end(a *Attempt, r returned) {
 		delete(d.stuck, a)
 		d.mu.Unlock()
 		d.log.Info("stuck "+a.target()+" has returned; its result is dropped", a.logAttrs()...)
+		d.returnLate(a)
 		return
 	}
 	res := conclude(a, r)
 	a.cancel(nil) // whatever the handler left running has no business any more
 	d.finish(a, res)
+}
+
+// returnLate reports an attempt once more that was stuck when the node stopped,
+// and that nobody else could have meanwhile: now it can be handed back.
+func (d *Dispatcher) returnLate(a *Attempt) {
+	if a.revoked || outcome(a.ctx, a.stop, false, true) != HandedBack {
+		return
+	}
+	res := a.result(time.Now())
+	res.Outcome, res.Started = HandedBack, a.started
+	res.Error = a.errorText("returned after it had been given up as stuck while the node stopped")
+	d.deliver(a, res)
 }
 
 // giveUpInLocked sets the end of the patience with a running attempt, unless it

@@ -8,8 +8,8 @@ import (
 	"github.com/chronos-go/chronos/store"
 )
 
-// sweepMax bounds how many executions one command touches, so that its entry
-// fits one transaction whatever the job has piled up.
+// sweepMax bounds the steps in which much is deleted or resolved, so that other
+// entries get their turn in between.
 const sweepMax = 500
 
 func (e *entry) put(c *Put) (*Result, error) {
@@ -29,7 +29,12 @@ func (e *entry) put(c *Put) (*Result, error) {
 		return nil, err
 	}
 	e.eff.Changes = append(e.eff.Changes, Change{Kind: JobPut, At: e.now, Job: s.id, Version: s.rec.Version})
-	return &Result{Version: s.rec.Version, Changed: true}, e.save(s)
+	res := &Result{Version: s.rec.Version, Changed: true}
+	s.keep = false
+	if err := e.retire(s); err != nil {
+		return nil, err
+	}
+	return res, e.save(s)
 }
 
 // refusePut is the answer to a Put that changes nothing, nil if it does.
@@ -222,10 +227,15 @@ type row struct {
 	x    *store.Execution
 }
 
-// unfinished lists executions of a job that are not final, as many as the
-// entry may still touch: what is left over is for another entry.
+// unfinished lists executions of a job that are not final. What a policy or an
+// edit demands holds for all of them, however many there are.
 func (e *entry) unfinished(s *subject, want func(*store.Execution) bool) ([]row, error) {
-	if s.st.Active == 0 && len(s.st.Buffer) == 0 {
+	return e.someUnfinished(s, want, func(*store.Execution) bool { return true })
+}
+
+// someUnfinished lists them as long as more answers true.
+func (e *entry) someUnfinished(s *subject, want, more func(*store.Execution) bool) ([]row, error) {
+	if s.unfinished() == 0 {
 		return nil, nil
 	}
 	var keys []string
@@ -248,7 +258,7 @@ func (e *entry) unfinished(s *subject, want func(*store.Execution) bool) ([]row,
 		if !want(x) {
 			continue
 		}
-		if len(out) == sweepMax || !e.afford(x) {
+		if !more(x) {
 			break
 		}
 		out = append(out, row{exec, x})
@@ -286,7 +296,8 @@ func (e *entry) delete(c *Delete) (*Result, error) {
 			return nil, err
 		}
 	}
-	rest, err := e.unfinished(s, func(*store.Execution) bool { return true })
+	any := func(*store.Execution) bool { return true }
+	rest, err := e.someUnfinished(s, any, e.afford)
 	if err != nil {
 		return nil, err
 	}
@@ -307,6 +318,8 @@ func (e *entry) bury(s *subject) error {
 	}
 	s.rec.Deleted = true
 	s.rec.Version++
+	// What it was stands in the version before; retention goes on.
+	s.rec.Definition = &store.Definition{KeepAge: s.rec.Definition.KeepAge, KeepCount: s.rec.Definition.KeepCount}
 	s.rec.UpdatedAt, s.rec.Actor, s.rec.Note = e.now, e.cmd.Actor, e.cmd.Note
 	s.job = nil
 	s.st.Paused, s.st.PausedDue, s.st.Exhausted = false, 0, true

@@ -35,8 +35,8 @@ func (e *entry) prunable(s *subject, c *Prune) ([]row, error) {
 		limit = min(limit, int(c.Limit))
 	}
 	excess := uint64(0)
-	if c.Keep > 0 && s.st.Rows > c.Keep {
-		excess = s.st.Rows - c.Keep
+	if ended := s.st.Rows - min(s.st.Rows, s.unfinished()); c.Keep > 0 && ended > c.Keep {
+		excess = ended - c.Keep
 	}
 	var out []row
 	err := e.tx.Executions(s.id, "", func(exec string, x *store.Execution) (bool, error) {

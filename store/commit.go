@@ -24,7 +24,11 @@ func (t *Tx) Commit() error {
 	if err := t.s.checkRoom(t.gen); err != nil {
 		return err
 	}
-	err := t.gen.write(t.commit)
+	commit := t.commit
+	if t.large() {
+		commit = t.commitLarge
+	}
+	err := t.gen.write(commit)
 	if !errors.Is(err, ErrDiskFull) {
 		t.end(ErrClosed)
 	}

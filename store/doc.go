@@ -17,8 +17,10 @@
 // on the order in which they were written: two nodes at the same index have
 // the same digest, or one of them is wrong.
 //
-// A Tx takes [MaxCells] changed keys and [MaxBytes] bytes, a record at most
-// [MaxRecord] bytes; above, ErrTooBig. [Tx.Size] tells how much is in it.
+// One Badger transaction takes [MaxCells] changed keys and [MaxBytes] bytes;
+// [Tx.Size] tells how much is in a Tx. What is more is committed in parts, under
+// a mark, and a state with a mark left in it is ErrCorrupt. A record takes at
+// most [MaxRecord] bytes; above, ErrTooBig.
 //
 // # Reading
 //
@@ -32,7 +34,7 @@
 //	state/CLEAN          left by a clean stop: every file with size and hash
 //	state/LOCK           locked while open
 //	state/gen-NNNNNN/    Badger, and APPLIED, the watermark
-//	reserve              bytes to give up in an emergency
+//	reserve              bytes to give up when the disk is full
 //	quarantine/<time>/   state that was moved aside, and WHY
 //
 // A value is an envelope of one byte version, a CRC32C over key and payload,
@@ -64,8 +66,8 @@
 //     log ID stays the store's own, if it has one.
 //   - A newer format is refused (ErrFormat) before anything of it is touched.
 //   - On a full disk a commit answers ErrDiskFull, touches nothing, and may be
-//     called again. In an emergency (less than half of the floor is free)
-//     Badger's background work is stopped as well, until there is room.
+//     called again. Badger's background work is stopped as well, until there is
+//     room; reads go on.
 //   - Goroutines belong to the store and are gone when Close returns.
 //
 // # Caveats
@@ -75,14 +77,15 @@
 //   - A start hashes or checks the whole directory: about a second per
 //     gigabyte from a fast disk, before Open returns.
 //   - Badger writes through memory maps, and the write that finds the disk full
-//     ends the process. The guard keeps 128 MiB free (half of a small
-//     volume): Badger alone was measured to fill up to 72 MiB after the last
-//     commit. Filled up to the last block, on tmpfs and ext4 of 256 MiB to
-//     1 GiB, by a neighbour that struck a second after the last commit, the
-//     process survived every time and went on with room; a neighbour that
-//     takes those 128 MiB within the tenth of a second in which Badger is
-//     compacting at full speed can still end it. Volumes below 256 MiB are too
-//     small. Quotas that the file system does not report are not seen.
+//     ends the process. The guard keeps 128 MiB free (half of a small volume);
+//     at full speed Badger was measured to fill up to 72 MiB after the last
+//     commit, and then it is quiet. Of 20 volumes (tmpfs and ext4, 256 MiB to
+//     1 GiB), each filled to the last block four times by a neighbour, at once
+//     or a second after a bulk load at full speed had been refused, the process
+//     survived 19 and went on when there was room. A neighbour that takes those
+//     128 MiB while Badger comes to a stop can end it.
+//     Volumes below 256 MiB are too small. Quotas that the file system does
+//     not report are not seen.
 //   - Where files cannot be allocated ahead (everything but Linux and Windows)
 //     the floor alone has to do.
 //   - Badger's compaction leaves out a table that it could not create, for want

@@ -28,8 +28,8 @@ const (
 // GuardOptions sizes a Guard; the zero value is right for most.
 type GuardOptions struct {
 	// Reserve is how many bytes are kept in a file of their own, to be given
-	// up in an emergency. 0 means 16 MiB or a 32nd of the volume, whichever is
-	// less; negative means none.
+	// up when the disk is full. 0 means 16 MiB or a 32nd of the volume,
+	// whichever is less; negative means none.
 	Reserve int64
 	// Floor is how many free bytes a write needs to find. 0 means 128 MiB or
 	// half of the volume, whichever is less. What Badger filled after its
@@ -43,11 +43,10 @@ type GuardOptions struct {
 
 // Guard stands between the store and a full disk. Badger writes through
 // memory maps, and a page that finds no block to go to is a signal that ends
-// the host's process. So there are two marks. Below the floor nothing is
-// written any more, and what Badger has begun in the background uses some of
-// what is left. Below half of it somebody else is filling the disk: the
-// reserve is given up and Badger is stopped too. Writing goes on when there is
-// the floor and the reserve again.
+// the host's process. So below the floor nothing is written any more, Badger's
+// background work is brought to a stop, and the reserve is given up for what
+// that still has to write. When there is the floor and the reserve again, the
+// reserve is made anew and writing goes on.
 type Guard struct {
 	dir     string
 	path    string
@@ -59,7 +58,6 @@ type Guard struct {
 	mu   sync.Mutex
 	held bool // the reserve file is there
 	full bool // below the floor, and not back above it and the reserve
-	low  bool // below half the floor since
 }
 
 // NewGuard watches the volume of dir, which must exist, and sets the reserve
@@ -107,15 +105,12 @@ func (g *Guard) Check() error {
 	}
 	free := int64(size)
 	switch {
-	case free < g.floor/2 && !g.low:
-		g.low, g.full = true, true
-		g.log.Error("store: disk is full, all writing stops", "dir", g.dir, "free", free, "needed", g.floor)
-		g.release()
 	case free < g.floor && !g.full:
 		g.full = true
-		g.log.Warn("store: disk is nearly full, nothing new is written", "dir", g.dir, "free", free, "needed", g.floor)
+		g.log.Error("store: disk is full, nothing is written", "dir", g.dir, "free", free, "needed", g.floor)
+		g.release()
 	case g.full && free >= g.floor+g.reserve:
-		g.low, g.full = false, false
+		g.full = false
 		g.log.Info("store: there is room on the disk again", "dir", g.dir, "free", free)
 	}
 	if g.full {
@@ -162,13 +157,6 @@ func (g *Guard) Full() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.full
-}
-
-// emergency says whether Badger has to stop as well.
-func (g *Guard) emergency() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.low
 }
 
 // release gives the reserve up.

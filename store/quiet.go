@@ -93,10 +93,9 @@ func (s *Store) refuse(err error) error {
 
 // watch looks once and answers when to look again.
 func (s *Store) watch() time.Duration {
-	_ = s.guard.Check()
-	stop := s.guard.emergency()
+	full := s.guard.Check() != nil
 	for _, g := range s.running() {
-		if !stop {
+		if !full {
 			g.wake()
 		} else if err := g.hush(s.format); err != nil {
 			_ = s.fail(err)

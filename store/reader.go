@@ -24,7 +24,7 @@ func (s *Store) View(fn func(r *Reader) error) error {
 		return err
 	}
 	defer g.leave()
-	r, err := newReader(g)
+	r, err := s.newReader(g)
 	if err != nil {
 		return err
 	}
@@ -32,7 +32,11 @@ func (s *Store) View(fn func(r *Reader) error) error {
 	return fn(r)
 }
 
-func newReader(g *generation) (*Reader, error) {
+// newReader pins what is committed, never the half of a large commit.
+func (s *Store) newReader(g *generation) (*Reader, error) {
+	s.whole.RLock()
+	defer s.whole.RUnlock()
+
 	r := &Reader{gen: g, txn: g.db.NewTransaction(false)}
 	r.src = r
 	applied, err := readApplied(r.txn)

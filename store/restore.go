@@ -177,7 +177,7 @@ func (s *Store) readBack(g *generation) error {
 	if err := s.step("verify"); err != nil {
 		return err
 	}
-	r, err := newReader(g)
+	r, err := s.newReader(g)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ func (s *Store) Snapshot() *Snapshot {
 	if err != nil {
 		return &Snapshot{err: err}
 	}
-	r, err := newReader(g)
+	r, err := s.newReader(g)
 	if err != nil {
 		g.leave()
 		return &Snapshot{err: err}

@@ -55,8 +55,9 @@ type Store struct {
 	failed  atomic.Pointer[error]
 	txOpen  atomic.Bool
 
-	exclusive sync.Mutex // one Restore or Close at a time
-	mu        sync.Mutex // what follows
+	exclusive sync.Mutex   // one Restore or Close at a time
+	whole     sync.RWMutex // held while a large commit is half done: see large.go
+	mu        sync.Mutex   // what follows
 	gen       *generation
 	badgers   []*generation // every one whose Badger is open
 	closed    bool
@@ -231,6 +232,9 @@ func (s *Store) load() error {
 		return err
 	}
 	if err := checkFormat(format.Version, s.layout.state); err != nil {
+		return err
+	}
+	if err := checkTorn(txn); err != nil {
 		return err
 	}
 	applied, err := readApplied(txn)

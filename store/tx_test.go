@@ -216,33 +216,4 @@ func TestTxRules(t *testing.T) {
 	}
 }
 
-func TestTooBigTransaction(t *testing.T) {
-	s := open(t, Options{InMemory: true})
-	for name, fill := range map[string]func(tx *Tx, i int) error{
-		"cells": func(tx *Tx, i int) error { return tx.PutDue(DueEntry{At: int64(i), Kind: DueTick, Job: "j"}) },
-		"bytes": func(tx *Tx, i int) error {
-			return tx.PutJob(fmt.Sprint(i), &Job{Note: strings.Repeat("x", 100_000)})
-		},
-	} {
-		for _, over := range []bool{true, false} { // what is committed already costs nothing
-			tx := s.Begin()
-			for i := 0; ; i++ {
-				cells, size := tx.Size()
-				if !over && (cells >= MaxCells-1 || size >= MaxBytes-110_000) || cells > MaxCells+32 || size > MaxBytes+8192 {
-					break
-				}
-				if err := fill(tx, i); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := tx.Commit(); errors.Is(err, ErrTooBig) != over || (err != nil) != over {
-				t.Errorf("%s over=%v: %v", name, over, err)
-			}
-		}
-	}
-	if err := s.Verify(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func all([]byte, func(proto.Message) error) (bool, error) { return true, nil }

@@ -150,7 +150,8 @@ func (j *janitor) command(r *store.Reader, id string, job *store.Job, now int64)
 	if age > 0 {
 		before = now - age
 	}
-	over := count > 0 && st.Rows > count+max(count/slackShare, slackMin)
+	ended := st.Rows - min(st.Rows, st.Active+uint64(len(st.Buffer)))
+	over := count > 0 && ended > count+max(count/slackShare, slackMin)
 	aged, err := j.aged(r, id, before)
 	if err != nil {
 		return nil, err

@@ -208,6 +208,12 @@ func (p *Planner) plan(r *store.Reader, e store.DueEntry, now int64, work *[]ite
 	switch e.Kind {
 	case store.DueTick:
 		fire, prio, err := p.tick(r, e, now)
+		var bad *scheduleError
+		if err != nil && !errors.As(err, &bad) {
+			p.agenda.hold(e, now+int64(retryDelay)) // the store has to say what is wrong with it
+			p.complain(err)
+			return
+		}
 		if err != nil {
 			p.giveUp(e, now, err)
 			return

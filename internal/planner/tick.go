@@ -198,6 +198,15 @@ func Count(sched *schedule.Schedule, first, until int64, limit uint64) (count ui
 	return count, last, false
 }
 
+// scheduleError says that a job's schedule cannot be read: only a new Put helps.
+type scheduleError struct {
+	text string
+	err  error
+}
+
+func (e *scheduleError) Error() string { return fmt.Sprintf("schedule %q: %v", e.text, e.err) }
+func (e *scheduleError) Unwrap() error { return e.err }
+
 // schedules remembers compiled schedules by their text: many jobs share one.
 type schedules struct {
 	compiler schedule.Compiler // loads each zone once
@@ -215,11 +224,11 @@ func (s *schedules) get(text string) (*schedule.Schedule, error) {
 	}
 	spec, err := schedule.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("schedule %q: %w", text, err)
+		return nil, &scheduleError{text, err}
 	}
 	sched, err := s.compiler.Compile(spec)
 	if err != nil {
-		return nil, fmt.Errorf("schedule %q: %w", text, err)
+		return nil, &scheduleError{text, err}
 	}
 	if len(s.byText) >= schedulesKept {
 		clear(s.byText)
