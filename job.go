@@ -196,7 +196,8 @@ type Webhook struct {
 	BasicPassword Secret
 	Bearer        Secret
 	// Secrets sign the request: "whsec_" and base64 of 24 to 64 bytes. Several
-	// make several signatures, for key rotation.
+	// make several signatures, for key rotation. A Put keeps all stored ones
+	// (SecretKept for each, in order, beside new ones) or writes all of them out.
 	Secrets         []Secret
 	SuccessCodes    []int  // default: 2xx
 	MaxResponse     int    // bytes of the answer kept as output; default and maximum Options.MaxOutput

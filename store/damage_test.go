@@ -23,7 +23,7 @@ var damages = flag.Int("damages", 6, "flipped bits and truncations per file in t
 func damaged(t *testing.T) (clean, unclean image, want string) {
 	dir := fastDir(t)
 	o := Options{Dir: dir, Guard: noReserve(t, dir), NoCompaction: true} // nothing moves under the image
-	for i := range 3 { // three tables
+	for i := range 3 {                                                   // three tables
 		s := open(t, o)
 		jobs(t, s, i*150, 200)
 		closeStore(t, s)

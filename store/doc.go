@@ -102,14 +102,14 @@
 // Measured on two shared cores with go test -run Footprint -v ./store/ and
 // go test -bench . ./store/: open and idle 21 MiB of heap, most of it a
 // memtable whose pages are resident once they are used (2 MiB resident when
-// empty, 18 MiB after 10,000 jobs), 14 goroutines. Open takes 10 ms after a
-// clean stop, 20 to 40 ms for a new directory, Close 30 ms.
+// empty, 18 MiB after 10,000 jobs), 14 goroutines. Open takes 10 to 15 ms after
+// a clean stop, 10 to 40 ms for a new directory, Close 10 to 30 ms.
 //
-// A commit of one fire (6 keys) 0.2 ms, of 100 fires 2.5 ms, of 1,000 fires
-// 29 ms, on a disk that syncs in 0.15 ms; a view with one Get among 200,000
-// records 11 µs; the disk check 1.2 µs. A snapshot runs at 2.4 million records
-// per second and takes 2 MiB, or 20 MiB for a million records with what the
-// collector has not collected yet; a restore at 150,000 to 320,000 records per
-// second takes 150 MiB beside the old state, and up to 500 MiB with garbage:
+// A commit of one fire (6 keys) 0.25 ms, of 100 fires 3 ms, of 1,000 fires
+// 28 ms, on a disk that syncs in about 0.15 ms; a view with one Get among
+// 200,000 records 7 to 11 us; the disk check 1.2 us. A snapshot runs at 2.4
+// million records per second and takes 2 MiB, or 20 MiB for a million records
+// with what the collector has not collected yet; a restore at 270,000 records
+// per second takes 150 MiB beside the old state, and up to 500 MiB with garbage:
 // Badger keeps the buffers of the last eight memtables it wrote out.
 package store
