@@ -21,7 +21,7 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 			return nil, err
 		}
 	}
-	return &snapshotter{content: f.st.Snapshot(), stop: f.stopCh}, nil
+	return &snapshotter{content: f.st.Snapshot(), stop: f.stopCh, fail: f.stop}, nil
 }
 
 // Restore implements raft.FSM. The store swaps the new state in when it is
@@ -44,6 +44,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 type snapshotter struct {
 	content *store.Snapshot
 	stop    <-chan struct{}
+	fail    func(error)
 }
 
 // Persist implements raft.FSMSnapshot. It gives up when the node closes.
@@ -51,6 +52,9 @@ func (s *snapshotter) Persist(sink raft.SnapshotSink) error {
 	_, err := s.content.WriteTo(abortable{w: sink, stop: s.stop})
 	if err != nil {
 		_ = sink.Cancel()
+		if errors.Is(err, store.ErrCorrupt) {
+			s.fail(err) // writing it out has read and summed up all of the state
+		}
 		return err
 	}
 	return sink.Close()
