@@ -144,7 +144,7 @@ func (n *Node) startRaft() error {
 		return &DamageError{Path: n.cfg.Dir, Remedy: remedyAll,
 			Reason: fmt.Sprintf("Raft starts at entry %d, the log and the snapshots go to %d", at, n.plan.expect)}
 	}
-	return n.fsm.stopped()
+	return n.Err()
 }
 
 // applied passes effects on, once the host has seen the state they build on.
@@ -185,7 +185,7 @@ func (n *Node) awaitLeader() error {
 	for {
 		select {
 		case <-n.lead.ready:
-			return n.fsm.stopped()
+			return n.Err()
 		case <-n.fsm.stopCh:
 			return stoppedBy(n.fsm.stopped())
 		case <-tick.C:
