@@ -9,7 +9,7 @@ import (
 )
 
 // Commit makes everything the transaction did durable, in one step with the
-// applied index. On ErrDiskFull nothing was touched and the transaction lives:
+// applied index for every reader and every later start. On ErrDiskFull nothing was touched and the transaction lives:
 // call Commit again when there is room. After any other error it is over, and
 // nothing of it is promised to be there or not to be there: the store refuses
 // further writes until it is opened again.

@@ -22,7 +22,7 @@ var (
 	ErrDiskFull = errors.New("store: disk is full")
 	// ErrClosed: the store is closed, or its transaction is over.
 	ErrClosed = errors.New("store: closed")
-	// ErrTooBig: a record or a transaction is above what one commit can carry.
+	// ErrTooBig: a record is above what the store takes.
 	ErrTooBig = errors.New("store: too big")
 	// ErrFailed: an earlier commit failed half-way, so nothing more is written
 	// until the store is opened again.

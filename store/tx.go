@@ -59,8 +59,8 @@ func (t *Tx) Applied() *Applied { return t.applied }
 // against MaxBytes.
 func (t *Tx) Size() (cells, bytes int) { return t.cells, t.bytes }
 
-// MaxCells and MaxBytes are what one Commit can carry. A caller that stops
-// filling a transaction well below them never sees ErrTooBig.
+// MaxCells and MaxBytes are what one Badger transaction can carry. Commit takes
+// more, in parts and more slowly, and readers wait meanwhile: see large.go.
 const (
 	MaxCells = batchCells - 16
 	MaxBytes = batchBytes - 4096

@@ -132,6 +132,13 @@ func (a *agenda) setTrouble(job, why string) bool {
 	return news
 }
 
+// clearTrouble notes that a job can be planned.
+func (a *agenda) clearTrouble(job string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.trouble, job)
+}
+
 // due is the earliest instant that waits, and the earliest at which something
 // has to be done about it.
 func (a *agenda) due(lookAhead int64) (next, act int64) {

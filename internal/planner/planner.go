@@ -221,6 +221,7 @@ func (p *Planner) plan(r *store.Reader, e store.DueEntry, now int64, work *[]ite
 		if fire == nil {
 			return
 		}
+		p.agenda.clearTrouble(e.Job)
 		cmd.Body, priority = &raftfsm.Command_Fire{Fire: fire}, prio
 	case store.DueReady:
 		cmd.Body = &raftfsm.Command_Ready{Ready: &raftfsm.Ready{Job: e.Job, Execution: e.Exec, ReadyAt: e.At}}

@@ -1,9 +1,12 @@
 package planner
 
 import (
+	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chronos-go/chronos/internal/schedule"
 	"github.com/chronos-go/chronos/raftfsm"
@@ -118,6 +121,40 @@ func TestCount(t *testing.T) {
 		if count != c.count || last != c.last*sec || more != c.more {
 			t.Errorf("%+v: got %d, %d, %v", c, count, last/sec, more)
 		}
+	}
+}
+
+// TestTroubleEnds: a job that can be planned again is no longer named.
+func TestTroubleEnds(t *testing.T) {
+	p := New(Config{LookAhead: time.Second, Logger: slog.New(slog.DiscardHandler)})
+	p.giveUp(store.DueEntry{Kind: store.DueTick, Job: "j"}, 0, errors.New("unreadable"))
+	if len(p.Trouble()) != 1 {
+		t.Fatal("a job that cannot be planned is not named")
+	}
+	st, err := store.Open(store.Options{InMemory: true, NoCompaction: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = st.Close() })
+	tx := st.Begin()
+	err = errors.Join(
+		tx.PutJob("j", &store.Job{Generation: 1, Version: 1, Definition: &store.Definition{Schedule: "@every 10s", Handler: "h"}}),
+		tx.PutSchedule("j", &store.Schedule{Generation: 1, NextDue: 10 * sec}),
+		tx.Commit(),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var work []item
+	err = st.View(func(r *store.Reader) error {
+		p.plan(r, store.DueEntry{At: 10 * sec, Kind: store.DueTick, Job: "j"}, 10*sec, &work)
+		return nil
+	})
+	if err != nil || len(work) != 1 {
+		t.Fatalf("%v, %d commands", err, len(work))
+	}
+	if trouble := p.Trouble(); len(trouble) != 0 {
+		t.Errorf("it is planned, and still named: %v", trouble)
 	}
 }
 
