@@ -14,6 +14,7 @@ import (
 
 	"github.com/chronos-go/chronos/dispatch"
 	"github.com/chronos-go/chronos/internal/planner"
+	"github.com/chronos-go/chronos/internal/schedule"
 	"github.com/chronos-go/chronos/internal/testhook"
 	"github.com/chronos-go/chronos/raftfsm"
 	"github.com/chronos-go/chronos/store"
@@ -128,6 +129,7 @@ type Scheduler struct {
 	planner    *planner.Planner
 	reporter   *reporter
 	hub        *hub
+	schedules  schedule.Cache // of what is stored
 
 	mu      sync.Mutex
 	runEnd  context.CancelFunc // not nil while Run runs
@@ -163,7 +165,7 @@ func New(options Options) (*Scheduler, error) {
 		Propose: func(ctx context.Context, c []*raftfsm.Command) ([]*raftfsm.Result, error) {
 			return s.node.Propose(ctx, c)
 		},
-		LookAhead: lookAhead, Logger: options.Logger,
+		Schedules: &s.schedules, LookAhead: lookAhead, Logger: options.Logger,
 		Retention: planner.Retention{Age: max(options.Retention.Age, 0), Count: uint64(max(options.Retention.Count, 0))},
 	})
 	cfg := raftfsm.Config{

@@ -70,7 +70,7 @@ func ExampleParseSchedule() {
 	// Output:
 	// CRON_TZ=Europe/Berlin 0 9 * * MON-FRI; jitter=1m0s
 	// true <nil>
-	// chronos: invalid Job.Schedule: hour: 25 is not between 0 and 23
+	// chronos: invalid Job.Schedule: hour: 25 is not between 0 and 23 (at byte 2 of "0 25 * * *")
 }
 
 // A preview needs no scheduler, and tells what is wrong.

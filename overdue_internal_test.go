@@ -25,7 +25,7 @@ func TestOverdueAhead(t *testing.T) {
 		old := seen{
 			rec: &store.Job{Definition: &store.Definition{Schedule: "@every 10s"}}, st: &store.Schedule{NextDue: 10 * sec}, ahead: c.ahead,
 		}
-		span := old.overdue(time.Unix(45, 0), store.Reason_REASON_EDIT)
+		span := new(Scheduler).overdue("job", old, time.Unix(45, 0), store.Reason_REASON_EDIT)
 		if span.GetFrom() != c.from*sec || span.GetTo() != c.to*sec || int64(span.GetCount()) != c.count {
 			t.Errorf("ahead %v: got %v, want %d from %d to %d", c.ahead, span, c.count, c.from, c.to)
 		}

@@ -163,10 +163,10 @@ func (s *Scheduler) makePut(ctx context.Context, job Job, def *store.Definition,
 	if old.rec != nil && proto.Equal(old.rec.Definition, def) {
 		return cmd, nil // unchanged: the state machine says so
 	}
-	if put.NextDue, err = firstDue(job.Schedule, now); err != nil {
+	if put.NextDue, err = firstDue(job.Schedule.For(job.ID), now); err != nil {
 		return nil, err
 	}
-	put.Overdue = old.overdue(now, store.Reason_REASON_EDIT)
+	put.Overdue = s.overdue(job.ID, old, now, store.Reason_REASON_EDIT)
 	return cmd, nil
 }
 
@@ -186,7 +186,7 @@ func firstDue(sched Schedule, now time.Time) (int64, error) {
 // overdue accounts for the instants of the schedule that passed by now without
 // a fire, nil if there are none: as skipped if the job is paused, and else as
 // missed for this reason.
-func (old seen) overdue(now time.Time, why store.Reason) *raftfsm.Span {
+func (s *Scheduler) overdue(job string, old seen, now time.Time, why store.Reason) *raftfsm.Span {
 	first := old.due()
 	if first == 0 || first > now.UnixNano() {
 		return nil
@@ -195,12 +195,12 @@ func (old seen) overdue(now time.Time, why store.Reason) *raftfsm.Span {
 	if old.st.Paused {
 		span.Status, span.Reason = store.Status_STATUS_SKIPPED, store.Reason_REASON_PAUSED
 	}
-	sched, err := ParseSchedule(old.rec.Definition.Schedule)
-	if err != nil || old.rec.Definition.FixedDelay > 0 {
+	def := old.rec.Definition
+	if def.FixedDelay > 0 || def.Schedule == "" {
 		return span
 	}
-	c, err := sched.compile()
-	if err != nil || c == nil {
+	c, err := s.schedules.Get(def.Schedule, job)
+	if err != nil {
 		return span
 	}
 	span.Count, span.To, span.More = planner.Count(c, first, now.UnixNano(), countMax)
@@ -288,7 +288,7 @@ func (s *Scheduler) validateAll(jobs []Job) error {
 // checkDue refuses a schedule without a further instant, unless the job has it
 // already.
 func (s *Scheduler) checkDue(job *Job) error {
-	_, bad := firstDue(job.Schedule, time.Now())
+	_, bad := firstDue(job.Schedule.For(job.ID), time.Now())
 	if bad == nil {
 		return nil
 	}

@@ -60,7 +60,8 @@ func (j *Job) definition(old *store.Definition) *store.Definition {
 		def.CatchUpMax = int64(orDefault(j.CatchUpMax, catchUpDefault))
 		def.CatchUpWindow = int64(orDefault(j.CatchUpWindow, 24*time.Hour))
 	}
-	if spec := j.Schedule.spec; j.Schedule.set && spec.Kind == schedule.KindAfter {
+	if specs := j.Schedule.specs; len(specs) == 1 && specs[0].Kind == schedule.KindAfter {
+		spec := specs[0]
 		def.FixedDelay = int64(spec.Period)
 		if !spec.Until.IsZero() {
 			def.Until = spec.Until.UnixNano()
@@ -81,7 +82,7 @@ func (s Schedule) normal() string {
 	if err != nil || c == nil {
 		return ""
 	}
-	return c.Spec().String()
+	return schedule.Format(c.Specs())
 }
 
 func orDefault[T comparable](v, def T) T {
@@ -170,7 +171,7 @@ func hidden(s string) Secret {
 
 // jobFrom reads a stored definition, without its secrets.
 func jobFrom(id string, def *store.Definition) Job {
-	sched, _ := ParseSchedule(def.Schedule) // one that no longer parses is the planner's trouble, and shown there
+	sched, _ := parseSchedule(def.Schedule) // one that no longer parses is the planner's trouble, and shown there
 	j := Job{
 		ID: id, Schedule: sched, Handler: def.Handler, Payload: def.Payload, Description: def.Description,
 		Labels: labelsFrom(def.Labels), Overlap: overlapNames[def.Overlap], BufferMax: int(def.BufferMax),

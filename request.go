@@ -83,7 +83,7 @@ func (s *Scheduler) deleteCommand(ctx context.Context, id string) (*raftfsm.Comm
 	}
 	now := time.Now()
 	body := &raftfsm.Delete{
-		Job: id, BaseVersion: old.rec.GetVersion(), BaseDue: old.due(), Overdue: old.overdue(now, store.Reason_REASON_DELETED),
+		Job: id, BaseVersion: old.rec.GetVersion(), BaseDue: old.due(), Overdue: s.overdue(id, old, now, store.Reason_REASON_DELETED),
 	}
 	return &raftfsm.Command{Now: now.UnixNano(), Body: &raftfsm.Command_Delete{Delete: body}}, nil
 }
@@ -135,13 +135,13 @@ func (s *Scheduler) resumeCommand(id string) (*raftfsm.Command, error) {
 	body := &raftfsm.Resume{Job: id, BaseVersion: old.rec.Version, BaseDue: old.st.PausedDue}
 	def := old.rec.Definition
 	if old.st.Paused {
-		body.Paused = old.overdue(now, store.Reason_REASON_PAUSED)
+		body.Paused = s.overdue(id, old, now, store.Reason_REASON_PAUSED)
 	}
-	sched, err := ParseSchedule(def.Schedule)
-	if err != nil {
-		return nil, err
-	}
-	if c, _ := sched.compile(); c != nil && old.st.PausedDue != 0 {
+	if def.Schedule != "" && old.st.PausedDue != 0 {
+		c, err := s.schedules.Get(def.Schedule, id)
+		if err != nil {
+			return nil, scheduleError(err)
+		}
 		if next, ok := c.Next(now); ok {
 			body.NextDue = next.UnixNano()
 		}
@@ -315,12 +315,13 @@ func (s *Scheduler) backfillDues(id string, req BackfillRequest) ([]int64, error
 	if old.rec == nil {
 		return nil, fmt.Errorf("%w: job %q does not exist", ErrNotFound, id)
 	}
-	sched, err := ParseSchedule(old.rec.Definition.Schedule)
-	if err != nil {
-		return nil, err
-	}
-	if sched.IsZero() || old.rec.Definition.FixedDelay > 0 {
+	def := old.rec.Definition
+	if def.Schedule == "" || def.FixedDelay > 0 {
 		return nil, invalid("id", "job %q has no schedule with fixed instants", id)
+	}
+	sched, err := s.schedules.Get(def.Schedule, id)
+	if err != nil {
+		return nil, scheduleError(err)
 	}
 	var dues []int64
 	for t, ok := sched.Next(req.From.Add(-1)); ok && !t.After(req.To); t, ok = sched.Next(t) {

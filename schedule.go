@@ -2,6 +2,11 @@ package chronos
 
 import (
 	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/chronos-go/chronos/internal/schedule"
@@ -11,124 +16,267 @@ import (
 // methods return changed copies. Constructors do not fail; what is wrong with
 // a schedule is said by Err, and by Put. The zero Schedule has no instants: a
 // job with it only runs when it is triggered.
+//
+// The sets combine: [Union] joins them, Except and ExceptDays leave instants
+// out, From and Until bound them, OnBusinessDays moves them. A method of a union
+// applies to each of its schedules. docs/schedules.md has the rules and the
+// grammar of expressions.
 type Schedule struct {
-	spec schedule.Spec
-	set  bool
-	err  error
+	specs []schedule.Spec // the union of these; none is the zero Schedule
+	err   error           // what a constructor or a method could not do
+	memo  *compiled       // of specs
+}
+
+// compiled holds what a Schedule compiles to, once it has been asked for. All
+// copies of a value share it.
+type compiled struct {
+	once  sync.Once
+	sched *schedule.Schedule
+	err   error
+}
+
+func newSchedule(err error, specs ...schedule.Spec) Schedule {
+	return Schedule{specs: specs, err: err, memo: new(compiled)}
 }
 
 // Cron is due when a cron expression matches, in UTC unless In says otherwise.
 // It takes 5 fields (minute hour day-of-month month day-of-week), 6 (a second
-// in front) or 7 (a year behind), names, ranges, steps, lists, and the macros
-// @yearly @annually @monthly @weekly @daily @midnight @hourly. As in Vixie
-// cron, a day matches if day-of-month or day-of-week does when both are
-// restricted. In a daylight-saving gap a job with a fixed time runs once, right
-// after it; in a repeat it runs in the first pass only (Debian's cron(8)).
+// in front) or 7 (a year behind), names, ranges, steps, lists, the day words L,
+// L-3, LW, 15W, FRIL and FRI#2 (Quartz), H for a value by the hash of the job's
+// ID (Jenkins), and the macros @yearly @annually @monthly @weekly @daily
+// @midnight @hourly. As in Vixie cron, a day matches if day-of-month or
+// day-of-week does when both are restricted. In a daylight-saving gap a job with
+// a fixed time runs once, right after it; in a repeat it runs in the first pass
+// only (Debian's cron(8)). It takes the whole text form as well, so that a
+// schedule of a configuration file needs no other function: "@every 90s",
+// "CRON_TZ=Europe/Berlin 0 9 * * MON-FRI; except=12-25".
 func Cron(expr string) Schedule {
-	s, err := schedule.Parse(expr)
-	if err == nil && s.Kind != schedule.KindCron {
-		return Schedule{spec: s, set: true}
+	specs, err := schedule.Parse(expr)
+	if err != nil {
+		specs = []schedule.Spec{{Expr: expr}}
 	}
-	return Schedule{spec: s, set: true, err: err}
+	return newSchedule(err, specs...)
 }
 
 // Every is due every d, at least a millisecond, counted in elapsed time from
 // an anchor (1970-01-01T00:00:00Z, or Anchor): the same instants on every node
 // and after every restart. It knows no daylight saving.
 func Every(d time.Duration) Schedule {
-	return Schedule{spec: schedule.Spec{Kind: schedule.KindEvery, Period: d}, set: true}
+	return newSchedule(nil, schedule.Spec{Kind: schedule.KindEvery, Period: d})
 }
 
 // After is due d after the committed end of the job's last execution, and first
 // d after it was put.
 func After(d time.Duration) Schedule {
-	return Schedule{spec: schedule.Spec{Kind: schedule.KindAfter, Period: d}, set: true}
+	return newSchedule(nil, schedule.Spec{Kind: schedule.KindAfter, Period: d})
 }
 
 // At is due once. An instant that has passed when the job is put is refused.
 func At(t time.Time) Schedule {
-	return Schedule{spec: schedule.Spec{Kind: schedule.KindAt, Anchor: t}, set: true}
+	return newSchedule(nil, schedule.Spec{Kind: schedule.KindAt, Anchor: t})
+}
+
+// Union is due whenever one of the schedules is, once if several are at the same
+// instant: at most 64, and none of them After. Jitter is that of the first one
+// which is due and has some.
+func Union(schedules ...Schedule) Schedule {
+	var specs []schedule.Spec
+	var err error
+	for _, s := range schedules {
+		specs = append(specs, s.specs...)
+		if err == nil {
+			err = s.err
+		}
+	}
+	return newSchedule(err, specs...)
 }
 
 // ParseSchedule reads the text form that String writes.
 func ParseSchedule(text string) (Schedule, error) {
-	if text == "" {
-		return Schedule{}, nil
-	}
-	spec, err := schedule.Parse(text)
+	s, err := parseSchedule(text)
 	if err != nil {
-		return Schedule{}, scheduleError(err)
+		return Schedule{}, err
 	}
-	s := Schedule{spec: spec, set: true}
 	return s, s.Err()
 }
 
-// In sets the time zone of a cron schedule: an IANA name such as
-// "Europe/Berlin". time.Local is refused, because it differs between machines.
+// parseSchedule is ParseSchedule without the look at what the text means.
+func parseSchedule(text string) (Schedule, error) {
+	if text == "" {
+		return Schedule{}, nil
+	}
+	specs, err := schedule.Parse(text)
+	if err != nil {
+		return Schedule{}, scheduleError(err)
+	}
+	return newSchedule(nil, specs...), nil
+}
+
+// with returns a copy in which every rule is changed.
+func (s Schedule) with(change func(*schedule.Spec)) Schedule {
+	if s.IsZero() {
+		return s
+	}
+	specs := slices.Clone(s.specs)
+	for i := range specs {
+		change(&specs[i])
+	}
+	return newSchedule(s.err, specs...)
+}
+
+// failed returns a copy with an error of a method, unless it has one already.
+func (s Schedule) failed(field, reason, hint string) Schedule {
+	if s.err != nil || s.IsZero() {
+		return s
+	}
+	return newSchedule(&schedule.Error{Field: field, Reason: reason, Hint: hint, Pos: -1}, s.specs...)
+}
+
+// In sets the time zone of a cron schedule, and of the days that ExceptDays
+// leaves out: an IANA name such as "Europe/Berlin". time.Local is refused,
+// because it differs between machines.
 func (s Schedule) In(loc *time.Location) Schedule {
 	if loc == nil {
 		loc = time.UTC
 	}
-	s.spec.Zone = loc.String()
-	return s
+	return s.with(func(spec *schedule.Spec) { spec.Zone = loc.String() })
 }
 
 // From keeps only due instants that are not before t.
 func (s Schedule) From(t time.Time) Schedule {
-	s.spec.From = t
-	return s
+	return s.with(func(spec *schedule.Spec) { spec.From = t })
 }
 
 // Until keeps only due instants that are not after t.
 func (s Schedule) Until(t time.Time) Schedule {
-	s.spec.Until = t
-	return s
+	return s.with(func(spec *schedule.Spec) { spec.Until = t })
 }
 
 // Anchor sets the instant from which Every counts.
 func (s Schedule) Anchor(t time.Time) Schedule {
-	s.spec.Anchor = t
-	return s
+	return s.with(func(spec *schedule.Spec) { spec.Anchor = t })
 }
 
-// Jitter delays each start by a stable share of d, different for each job and
-// due instant, and never up to the next due instant. The due instant in the
-// ledger stays the nominal one.
+// Jitter delays each start by a stable share of d, at most 24 hours, different
+// for each job and due instant, and never up to the next due instant. The due
+// instant in the ledger stays the nominal one.
 func (s Schedule) Jitter(d time.Duration) Schedule {
-	s.spec.Jitter = d
-	return s
+	return s.with(func(spec *schedule.Spec) { spec.Jitter = d })
 }
 
 // SkipGap leaves out fixed times that a daylight-saving gap swallows, instead
 // of running once after the gap.
 func (s Schedule) SkipGap() Schedule {
-	s.spec.Gap = schedule.GapSkip
-	return s
+	return s.with(func(spec *schedule.Spec) { spec.Gap = schedule.GapSkip })
 }
 
-// RepeatBoth runs in both passes of a repeated hour. The default is the first
-// pass for fixed times, and both for an expression whose minute or hour field
-// starts with "*".
+// RepeatFirst runs in the first pass of a repeated hour only. It is the default
+// for fixed times.
+func (s Schedule) RepeatFirst() Schedule {
+	return s.with(func(spec *schedule.Spec) { spec.Repeat = schedule.RepeatFirst })
+}
+
+// RepeatBoth runs in both passes of a repeated hour. It is the default for an
+// expression whose minute or hour field starts with "*", "?" or "H/".
 func (s Schedule) RepeatBoth() Schedule {
-	s.spec.Repeat = schedule.RepeatBoth
-	return s
+	return s.with(func(spec *schedule.Spec) { spec.Repeat = schedule.RepeatBoth })
 }
 
 // RepeatLast runs in the second pass of a repeated hour only.
 func (s Schedule) RepeatLast() Schedule {
-	s.spec.Repeat = schedule.RepeatLast
-	return s
+	return s.with(func(spec *schedule.Spec) { spec.Repeat = schedule.RepeatLast })
 }
 
 // MatchBothDays makes a cron day match only if day-of-month and day-of-week
 // both do.
 func (s Schedule) MatchBothDays() Schedule {
-	s.spec.AndDays = true
+	return s.with(func(spec *schedule.Spec) { spec.AndDays = true })
+}
+
+// ExceptDays leaves out the due times of a cron schedule, or of Every, that lie
+// on one of the days, in the schedule's zone. A day is written as a date
+// ("2026-12-24"), as the same date of every year ("12-25"), as a day of the week
+// ("SAT"), or as a range of one of these ("2026-12-24..2027-01-02",
+// "12-24..01-02", "FRI..SUN"). It adds to the days that are left out already.
+func (s Schedule) ExceptDays(days ...string) Schedule {
+	if len(days) == 0 {
+		return s
+	}
+	return s.with(func(spec *schedule.Spec) { spec.Except = joined(spec.Except, strings.Join(days, ","), ",") })
+}
+
+// Except leaves out the times of a cron schedule that another one matches on the
+// wall clock: "every ten minutes, but not from 2 to 4" is
+//
+//	Cron("*/10 * * * *").Except(Cron("* 2-3 * * *"))
+//
+// The other one is a cron expression, or a union of some, in the same zone and
+// without options beside MatchBothDays; there may be six in all. Its seconds
+// count as well: a schedule with seconds is left out by one whose seconds field
+// is *. Daylight saving comes afterwards: a time that is left out is due in
+// neither pass of a repeated hour.
+func (s Schedule) Except(other Schedule) Schedule {
+	if s.err == nil && other.err != nil && !s.IsZero() {
+		s = newSchedule(other.err, s.specs...)
+	}
+	for _, out := range other.specs {
+		if plain := (schedule.Spec{Expr: out.Expr, Zone: out.Zone, AndDays: out.AndDays}); out != plain {
+			s = s.failed("except", out.String()+" is no plain cron expression", "leave out a cron expression without options, or days with ExceptDays")
+		}
+		for _, spec := range s.specs {
+			if out.Zone != "" && out.Zone != spec.Zone {
+				s = s.failed("except", out.String()+" is in another zone", "set the zone of both, or only of the whole, after Except")
+			}
+		}
+		s = s.with(func(spec *schedule.Spec) { spec.Not = joined(spec.Not, out.AsNot(), "+") })
+	}
 	return s
 }
 
+// Roll is what OnBusinessDays does with a due time on a day that is no business
+// day. The names are those of ISDA's business day conventions.
+type Roll string
+
+// The conventions. The time of day stays.
+const (
+	RollFollowing         Roll = "following"          // to the next business day
+	RollPreceding         Roll = "preceding"          // to the one before
+	RollModifiedFollowing Roll = "modified-following" // to the next one in the same month, else to the one before
+	RollModifiedPreceding Roll = "modified-preceding" // to the one before in the same month, else to the next one
+	RollNearest           Roll = "nearest"            // to the nearer one, to the next one if both are as near
+)
+
+// OnBusinessDays moves the due times of a cron schedule that lie on a holiday or
+// on a weekend to a business day; those that meet there are one. Holidays are
+// written like the days of ExceptDays. The weekend is Saturday and Sunday, unless
+// days of the week are among the holidays ("FRI..SAT"). Days that ExceptDays
+// leaves out are left out after the move.
+func (s Schedule) OnBusinessDays(roll Roll, holidays ...string) Schedule {
+	code, ok := schedule.RollNamed(string(roll))
+	if !ok {
+		s = s.failed("roll", fmt.Sprintf("%.40q is no business day convention", string(roll)), "use one of the constants of type Roll")
+	}
+	return s.with(func(spec *schedule.Spec) { spec.Roll, spec.Holidays = code, strings.Join(holidays, ",") })
+}
+
+// For sets what H in a cron expression is the hash of. Put takes the ID of the
+// job unless For has named another one; a preview needs it.
+func (s Schedule) For(id string) Schedule {
+	if !schedule.Hashed(s.specs) {
+		return s
+	}
+	return newSchedule(s.err, schedule.For(id, s.specs)...)
+}
+
+func joined(list, more, sep string) string {
+	if list == "" {
+		return more
+	}
+	return list + sep + more
+}
+
 // IsZero tells if the schedule has no instants because it was never set.
-func (s Schedule) IsZero() bool { return !s.set }
+func (s Schedule) IsZero() bool { return s.memo == nil }
 
 // Err says what is wrong with the schedule, nil if nothing is. A schedule that
 // can never be due is an error.
@@ -138,7 +286,8 @@ func (s Schedule) Err() error {
 }
 
 // Next is the first due instant after t, in UTC; false if there is none, or if
-// the schedule is not valid. For After it is t plus the delay.
+// the schedule is not valid. For After it is t plus the delay. The first call
+// compiles the schedule, later ones do not allocate.
 func (s Schedule) Next(t time.Time) (time.Time, bool) {
 	c, err := s.compile()
 	if err != nil || c == nil {
@@ -147,14 +296,43 @@ func (s Schedule) Next(t time.Time) (time.Time, bool) {
 	return c.Next(t)
 }
 
-// String is the text form, which ParseSchedule reads back: for example
-// "CRON_TZ=Europe/Berlin 0 9 * * MON-FRI" or "@every 1m30s; jitter=10s".
-func (s Schedule) String() string {
-	if !s.set {
+// NextN are the first n due instants after t, or as many as there are.
+func (s Schedule) NextN(t time.Time, n int) []time.Time {
+	var out []time.Time
+	for ok := true; len(out) < n; {
+		if t, ok = s.Next(t); !ok {
+			break
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+// Between are the due instants from one instant up to another, both included. If
+// to is the zero Time they go on as long as the loop does.
+func (s Schedule) Between(from, to time.Time) iter.Seq[time.Time] {
+	return func(yield func(time.Time) bool) {
+		for t, ok := s.Next(from.Add(-1)); ok && (to.IsZero() || !t.After(to)); t, ok = s.Next(t) {
+			if !yield(t) {
+				return
+			}
+		}
+	}
+}
+
+// Describe says in plain words when the schedule is due: "At 09:00, Monday to
+// Friday, Europe/Berlin". It is "" for a schedule that is not valid.
+func (s Schedule) Describe() string {
+	c, err := s.compile()
+	if err != nil || c == nil {
 		return ""
 	}
-	return s.spec.String()
+	return c.Describe()
 }
+
+// String is the text form, which ParseSchedule reads back: for example
+// "CRON_TZ=Europe/Berlin 0 9 * * MON-FRI" or "@every 1m30s; jitter=10s".
+func (s Schedule) String() string { return schedule.Format(s.specs) }
 
 // MarshalText implements encoding.TextMarshaler.
 func (s Schedule) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -171,27 +349,26 @@ func (s *Schedule) UnmarshalText(text []byte) error {
 
 // compile is nil without an error for the zero Schedule.
 func (s Schedule) compile() (*schedule.Schedule, error) {
-	if !s.set {
+	if s.memo == nil {
 		return nil, nil
 	}
-	if s.err != nil {
-		return nil, scheduleError(s.err)
-	}
-	c, err := schedule.Compile(s.spec)
-	if err != nil {
-		return nil, scheduleError(err)
-	}
-	return c, nil
+	s.memo.once.Do(func() {
+		if s.memo.err = scheduleError(s.err); s.err != nil {
+			return
+		}
+		c, err := schedule.Compile(s.specs...)
+		s.memo.sched, s.memo.err = c, scheduleError(err)
+	})
+	return s.memo.sched, s.memo.err
 }
 
 func scheduleError(err error) error {
+	if err == nil {
+		return nil
+	}
 	var bad *schedule.Error
 	if errors.As(err, &bad) {
-		reason := bad.Field + ": " + bad.Reason
-		if bad.Hint != "" {
-			reason += "; " + bad.Hint
-		}
-		return &FieldError{Field: "Job.Schedule", Reason: reason}
+		return &FieldError{Field: "Job.Schedule", Reason: bad.Message()}
 	}
 	return &FieldError{Field: "Job.Schedule", Reason: err.Error()}
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/chronos-go/chronos/internal/schedule"
 	"github.com/chronos-go/chronos/raftfsm"
 	"github.com/chronos-go/chronos/store"
 )
@@ -28,6 +29,7 @@ const (
 type Config struct {
 	View      func(func(*store.Reader) error) error
 	Propose   func(context.Context, []*raftfsm.Command) ([]*raftfsm.Result, error)
+	Schedules *schedule.Cache
 	LookAhead time.Duration
 	Retention Retention // of jobs that set none of their own
 	Logger    *slog.Logger
@@ -35,16 +37,15 @@ type Config struct {
 
 // Planner turns the due index into Fire commands.
 type Planner struct {
-	cfg       Config
-	agenda    agenda
-	schedules *schedules
-	janitor   *janitor
-	wake      chan struct{}
+	cfg     Config
+	agenda  agenda
+	janitor *janitor
+	wake    chan struct{}
 }
 
 // New makes a planner; Run sets it to work.
 func New(cfg Config) *Planner {
-	p := &Planner{cfg: cfg, schedules: newSchedules(), janitor: newJanitor(cfg), wake: make(chan struct{}, 1)}
+	p := &Planner{cfg: cfg, janitor: newJanitor(cfg), wake: make(chan struct{}, 1)}
 	p.agenda.reset()
 	return p
 }

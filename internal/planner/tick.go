@@ -40,16 +40,15 @@ func (p *Planner) tick(r *store.Reader, e store.DueEntry, now int64) (*raftfsm.F
 		p.agenda.hold(store.DueEntry{At: due, Kind: store.DueTick, Job: e.Job}, due)
 		return nil, 0, nil
 	}
-	sched, err := p.schedules.get(def.Schedule)
+	sched, err := p.cfg.Schedules.Get(def.Schedule, e.Job)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, &scheduleError{def.Schedule, err}
 	}
 	fire := &raftfsm.Fire{Job: e.Job, Generation: job.Generation, Version: job.Version, ExpectDue: due}
-	kind := sched.Spec().Kind
 	switch {
-	case kind == schedule.KindAfter:
+	case sched.Is(schedule.KindAfter):
 		fire.Runs = []*raftfsm.Run{{Due: due, StartAt: due}}
-	case now-due <= misfireAfter && !st.CatchingUp, kind == schedule.KindAt:
+	case now-due <= misfireAfter && !st.CatchingUp, sched.Is(schedule.KindAt):
 		onTime(fire, e.Job, sched, due)
 	default:
 		has, err := Ahead(r, e.Job, job.Generation, due)
@@ -206,33 +205,3 @@ type scheduleError struct {
 
 func (e *scheduleError) Error() string { return fmt.Sprintf("schedule %q: %v", e.text, e.err) }
 func (e *scheduleError) Unwrap() error { return e.err }
-
-// schedules remembers compiled schedules by their text: many jobs share one.
-type schedules struct {
-	compiler schedule.Compiler // loads each zone once
-	byText   map[string]*schedule.Schedule
-}
-
-// schedulesKept bounds the memory: when it is full it starts anew.
-const schedulesKept = 10_000
-
-func newSchedules() *schedules { return &schedules{byText: map[string]*schedule.Schedule{}} }
-
-func (s *schedules) get(text string) (*schedule.Schedule, error) {
-	if sched := s.byText[text]; sched != nil {
-		return sched, nil
-	}
-	spec, err := schedule.Parse(text)
-	if err != nil {
-		return nil, &scheduleError{text, err}
-	}
-	sched, err := s.compiler.Compile(spec)
-	if err != nil {
-		return nil, &scheduleError{text, err}
-	}
-	if len(s.byText) >= schedulesKept {
-		clear(s.byText)
-	}
-	s.byText[text] = sched
-	return sched, nil
-}

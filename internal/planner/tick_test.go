@@ -15,7 +15,7 @@ import (
 
 func compile(t testing.TB, text string) *schedule.Schedule {
 	t.Helper()
-	s, err := newSchedules().get(text)
+	s, err := new(schedule.Cache).Get(text, "job")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestCount(t *testing.T) {
 
 // TestTroubleEnds: a job that can be planned again is no longer named.
 func TestTroubleEnds(t *testing.T) {
-	p := New(Config{LookAhead: time.Second, Logger: slog.New(slog.DiscardHandler)})
+	p := New(Config{Schedules: new(schedule.Cache), LookAhead: time.Second, Logger: slog.New(slog.DiscardHandler)})
 	p.giveUp(store.DueEntry{Kind: store.DueTick, Job: "j"}, 0, errors.New("unreadable"))
 	if len(p.Trouble()) != 1 {
 		t.Fatal("a job that cannot be planned is not named")

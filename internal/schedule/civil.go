@@ -1,12 +1,18 @@
 package schedule
 
-import "math/bits"
+import (
+	"fmt"
+	"math/bits"
+)
 
 // Civil time is counted in seconds and days since 1970-01-01 on the calendar of
 // a zone, without regard to the zone's offset. A plan answers which civil second
 // matches next; it knows nothing of zones.
 
 const daySeconds = 24 * 60 * 60
+
+// lastDay is the day on which the horizon lies, east of it.
+const lastDay = lastSecond/daySeconds + 1
 
 // The year table starts a little before the first year, because civil time may
 // lie west of it.
@@ -94,6 +100,12 @@ func (p *plan) nextDay(day int64) (int64, bool) {
 	return 0, false
 }
 
+// hasDay tells if day matches.
+func (p *plan) hasDay(day int64) bool {
+	y, m, d := date(day)
+	return p.hasYear(y) && p.months>>m&1 != 0 && p.days[shape(dayOf(y, m, 1), monthLength(y, m))]>>d&1 != 0
+}
+
 func (p *plan) hasYear(y int) bool {
 	i := y - tableYear
 	return i >= 0 && i < tableYears && p.years[i/64]>>(i%64)&1 != 0
@@ -150,6 +162,12 @@ func dayOf(y, m, d int) int64 {
 		fromMarch = m + 9
 	}
 	return int64(365*y+y/4-y/100+y/400+(153*fromMarch+2)/5+d-1) - toMarch0000
+}
+
+// dayText writes a day as 2026-12-24.
+func dayText(day int64) string {
+	y, m, d := date(day)
+	return fmt.Sprintf("%04d-%02d-%02d", y, m, d)
 }
 
 func floorDiv(a, b int64) int64 {

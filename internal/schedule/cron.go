@@ -9,9 +9,9 @@ const (
 	margin = 48 * 60 * 60
 )
 
-// cron is a plan in a zone.
+// cron is a wall in a zone.
 type cron struct {
-	plan   *plan
+	wall   *wall
 	zone   *time.Location
 	fill   bool   // a due time in a gap is due right after it
 	repeat Repeat // RepeatFirst, RepeatBoth or RepeatLast
@@ -27,7 +27,7 @@ func (c *cron) next(t int64) int64 {
 		if gap {
 			return t
 		}
-		match := c.plan.next(from)
+		match := c.wall.next(from)
 		if match < c.passEnd(p, match) {
 			return match - p.offset
 		}
@@ -49,7 +49,7 @@ func (c *cron) enter(p period, t int64) (from int64, gap bool) {
 	start, before := changeBefore(c.zone, p, t)
 	switch shift := p.offset - before; {
 	case 0 < shift && shift <= maxShift && c.fill && t == start:
-		return from, c.plan.next(start+before) < from
+		return from, c.wall.next(start+before) < from
 	case -maxShift <= shift && shift < 0 && c.repeat == RepeatFirst:
 		return max(from, start+before), false
 	}

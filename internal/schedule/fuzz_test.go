@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 )
@@ -15,21 +16,21 @@ func FuzzParse(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		spec, err := Parse(text)
+		specs, err := Parse(text)
 		if err != nil {
 			checkError(t, err, len(text))
 			return
 		}
-		if again, err := Parse(spec.String()); err != nil || again != spec {
-			t.Fatalf("%q: %q gives %+v, %v", text, spec.String(), again, err)
+		if again, err := Parse(Format(specs)); err != nil || !slices.Equal(again, specs) {
+			t.Fatalf("%q: %q gives %+v, %v", text, Format(specs), again, err)
 		}
-		s, err := Compile(spec)
+		s, err := Compile(specs...)
 		if err != nil {
-			checkError(t, err, len(spec.Expr))
+			checkError(t, err, len(text))
 			return
 		}
-		if s.Spec() != spec {
-			t.Fatalf("%q: Compile changed %+v to %+v", text, spec, s.Spec())
+		if !slices.Equal(s.Specs(), specs) {
+			t.Fatalf("%q: Compile changed %+v to %+v", text, specs, s.Specs())
 		}
 		checkNext(t, s, time.Time{})
 	})
@@ -46,8 +47,8 @@ func FuzzCompile(f *testing.F) {
 			checkError(t, err, len(expr))
 			return
 		}
-		if again, err := Parse(s.Spec().String()); err != nil || again != s.Spec() {
-			t.Fatalf("%q gives %+v, %v", s.Spec(), again, err)
+		if again, err := Parse(Format(s.Specs())); err != nil || !slices.Equal(again, s.Specs()) {
+			t.Fatalf("%q gives %+v, %v", s.Specs(), again, err)
 		}
 		checkNext(t, s, time.Unix(at, 0))
 	})
@@ -70,11 +71,11 @@ func checkNext(t *testing.T, s *Schedule, at time.Time) {
 			break
 		}
 		if !next.After(at) || !inHorizon(next) {
-			t.Fatalf("%v after %v: got %v", s.Spec(), at, next)
+			t.Fatalf("%v after %v: got %v", s.Specs(), at, next)
 		}
 		at = next
 	}
 	if d := time.Since(start); d > time.Second {
-		t.Fatalf("%v took %v", s.Spec(), d)
+		t.Fatalf("%v took %v", s.Specs(), d)
 	}
 }

@@ -11,6 +11,8 @@ func TestGrammarAccepts(t *testing.T) {
 		"* * * * *", "? ? ? ? ?", "*,5 * * * *", "0 0 ? * ?", "05 00 01 01 00", "*/60 */24 */31 */12 */7",
 		"0,1,2-4,5-10/2,30/15 * * * *", "0 0 * jan-DEC Sun-sat", "0 0 * JAN,FEB/2 MON/2", "0 0 * * 7-2", "0 0 * * 7/3",
 		"0 0 L * *", "0 0 l,15w,1W * *", "0 0 * * 5L,fril,FRI#2,7#5,0#1", "0 0 1 1 * 2026", "0 0 1 1 * 2026-2030/2,2040",
+		"0 22-2 * * *", "50-10/7 22-2/2 28-3 NOV-FEB FRI-MON", "0 0 * * FRI-SUN", "0 0 * * 7-1,6-7",
+		"0 0 LW * *", "0 0 L-3,l-30w,lW * *", "H H H H H", "H H(0-7) * * *", "H/15 h(9-17)/2 H(1-28) * h(MON-FRI)", "H H(22-2) * * H(5-7)/2", "H H H * * *",
 		"0 0 0 1 1 * *", "0 0 0 1 1 ? */4", "0 0 0 1 1 * 2000/50", "@hourly", "@DAILY", " @midnight ",
 	} {
 		if _, err := Compile(Spec{Expr: expr}); err != nil {
@@ -69,16 +71,26 @@ func TestGrammarRefuses(t *testing.T) {
 		{"*-5 * * * *", "minute", 0, "no value"},
 		{"?,5 * * * *", "minute", 0, "write *"},
 		{"?/5 * * * *", "minute", 0, "write *"},
-		{"0 22-2 * * *", "hour", 2, "write 22-23,0-2"},
-		{"0 0 * * FRI-MON", "day-of-week", 8, "write 5-6,0-1"},
-		{"0 0 * * FRI-SUN", "day-of-week", 8, "write 5-7"},
-		{"0 0 * NOV-FEB *", "month", 6, "write 11-12,1-2"},
-		{"0 0 LW * *", "day-of-month", 4, "not supported"},
-		{"0 0 L-3 * *", "day-of-month", 4, "not supported"},
 		{"0 0 * * L", "day-of-week", 8, "SATL"},
-		{"H * * * *", "minute", 0, "jitter"},
-		{"H/15 * * * *", "minute", 0, "jitter"},
-		{"0 H(0-7) * * *", "hour", 2, "jitter"},
+		{"0 0 WL * *", "day-of-month", 4, "write LW"},
+		{"0 0 L-0 * *", "day-of-month", 6, "between 1 and 30"},
+		{"0 0 L-31 * *", "day-of-month", 6, "between 1 and 30"},
+		{"0 0 L- * *", "day-of-month", 6, "between 1 and 30"},
+		{"0 0 L-3-5 * *", "day-of-month", 6, "between 1 and 30"},
+		{"0 0 LL * *", "day-of-month", 4, "no value"},
+		{"0 0 1 1 * 2030-2026", "year", 10, "the earlier one first"},
+		{"0 0 1 1 * H/1000", "year", 10, "no meaning for years"},
+		{"0 0 1 1 * 2026,H", "year", 15, "no meaning for years"},
+		{"HH * * * *", "minute", 0, "is no hash"},
+		{"H5 * * * *", "minute", 0, "write H, H/5 or H(0-59)"},
+		{"H() * * * *", "minute", 0, "is no hash"},
+		{"H(5) * * * *", "minute", 0, "is no hash"},
+		{"H(0-60) * * * *", "minute", 4, "60 is not between 0 and 59"},
+		{"H(0-9)/20 * * * *", "minute", 0, "longer than the range of 10"},
+		{"0 0 H/29 * *", "day-of-month", 4, "longer than the range of 28"},
+		{"H/60 H/24 * * H/8", "day-of-week", 16, `step "8"`},
+		{"H-5 * * * *", "minute", 0, "is no hash"},
+		{"\u017fun * * * *", "minute", 0, "no value"},
 		{"@reboot", "expression", 0, "trigger the job"},
 		{"@every 5m", "expression", 0, "Spec.Kind"},
 		{"@5minutes", "expression", 0, "no macro"},
@@ -98,9 +110,19 @@ func TestGrammarRefuses(t *testing.T) {
 }
 
 func TestErrorText(t *testing.T) {
-	_, err := Compile(Spec{Expr: "0 22-2 * * *"})
-	const want = `schedule: hour: the range "22-2" runs backwards (at byte 2); write 22-23,0-2`
+	_, err := Compile(Spec{Expr: "0 0-24 * * *"})
+	const want = `schedule: hour: 24 is not between 0 and 23 (at byte 4 of "0 0-24 * * *")`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
+	}
+	_, err = Parse("@daily; gap=jump")
+	const wantHint = `schedule: gap: "jump" is unknown (at byte 12 of "@daily; gap=jump"); use shift, skip`
+	if err == nil || err.Error() != wantHint {
+		t.Errorf("got %v, want %s", err, wantHint)
+	}
+	_, err = Compile(Spec{Expr: "@daily", Not: "* 3 * * * + * 25 * * *"})
+	const wantNot = `schedule: not: hour: 25 is not between 0 and 23 (at byte 2 of "* 25 * * *")`
+	if err == nil || err.Error() != wantNot {
+		t.Errorf("got %v, want %s", err, wantNot)
 	}
 }

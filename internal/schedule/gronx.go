@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/adhocore/gronx"
@@ -10,7 +9,7 @@ import (
 
 // compilePlan turns an expression into tables. What a part means is asked of
 // gronx, value by value, at reference times in UTC; how fields combine is ours.
-func compilePlan(x expression, andDays bool) (*plan, error) {
+func compilePlan(x *expression, andDays bool) (*plan, error) {
 	p := &plan{}
 	var err error
 	mask := func(f field, lo, hi int, at func(v int) time.Time) (bits uint64) {
@@ -39,7 +38,7 @@ func compilePlan(x expression, andDays bool) (*plan, error) {
 func maskOf(parts []part, f field, lo, hi int, at func(v int) time.Time) (uint64, error) {
 	var mask uint64
 	for _, p := range parts {
-		if p.shape {
+		if p.text == "" {
 			continue
 		}
 		for v := lo; v <= hi; v++ {
@@ -63,13 +62,13 @@ func partDue(p part, f field, at time.Time) (bool, error) {
 	c.SetRef(at)
 	due, err := c.CheckDue(p.text, int(f))
 	if err != nil {
-		return false, &Error{f.spec().name, fmt.Sprintf("%q cannot be read: %v", p.text, err), "", -1}
+		return false, &Error{f.spec().name, fmt.Sprintf("%q cannot be read: %v", p.text, err), "", -1, ""}
 	}
 	return due, nil
 }
 
 // compileDays fills the table of days for every shape of month.
-func (p *plan) compileDays(x expression, andDays bool) error {
+func (p *plan) compileDays(x *expression, andDays bool) error {
 	// January 2001 has 31 days; 7 January 2001 was a Sunday.
 	plainDays, err := maskOf(x.lists[monthday], monthday, 1, 31, func(v int) time.Time { return time.Date(2001, 1, v, 0, 0, 0, 0, time.UTC) })
 	if err != nil {
@@ -84,16 +83,8 @@ func (p *plan) compileDays(x expression, andDays bool) error {
 	for i := range p.days {
 		length, first := 28+i/7, i%7
 		all := uint32(1)<<(length+1) - 2
-		days, err := shapedDays(x.lists[monthday], monthday, first, length)
-		if err != nil {
-			return err
-		}
-		weekdays, err := shapedDays(x.lists[weekday], weekday, first, length)
-		if err != nil {
-			return err
-		}
-		days |= uint32(plainDays)
-		weekdays |= spread(plainWeekdays, first)
+		days := uint32(plainDays) | shapedDays(x.lists[monthday], first, length)
+		weekdays := spread(plainWeekdays, first) | shapedDays(x.lists[weekday], first, length)
 		if either {
 			p.days[i] = (days | weekdays) & all
 		} else {
@@ -110,36 +101,11 @@ func (p *plan) compileDays(x expression, andDays bool) error {
 
 // shapedDays returns the days of a month of the given shape that match one of
 // the parts that depend on it.
-func shapedDays(parts []part, f field, first, length int) (uint32, error) {
-	var mask uint32
-	for i, p := range parts {
-		if !p.shape || slices.Contains(parts[:i], p) {
-			continue
-		}
-		start := monthOfShape(first, length)
-		for d := 1; d <= length; d++ {
-			due, err := partDue(p, f, start.AddDate(0, 0, d-1))
-			if err != nil {
-				return 0, err
-			}
-			if due {
-				mask |= 1 << d
-			}
-		}
+func shapedDays(parts []part, first, length int) (days uint32) {
+	for _, p := range parts {
+		days |= p.shape.in(first, length)
 	}
-	return mask, nil
-}
-
-// monthOfShape returns the first day of some month that starts on the given
-// weekday and has the given length; each shape occurs within 28 years.
-func monthOfShape(first, length int) time.Time {
-	m := map[int]time.Month{28: time.February, 29: time.February, 30: time.April, 31: time.January}[length]
-	for y := 2001; ; y++ {
-		start := time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
-		if int(start.Weekday()) == first && monthLength(y, int(m)) == length {
-			return start
-		}
-	}
+	return days
 }
 
 // spread sets the bits of the days 1 to 31 whose weekday is in mask, in a month

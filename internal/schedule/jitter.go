@@ -11,7 +11,7 @@ import (
 // and due only, so that every node and every version of this package gives the
 // same answer; the test freezes some.
 func (s *Schedule) Offset(job string, due, next time.Time) time.Duration {
-	limit := s.spec.Jitter
+	limit := s.jitter(due)
 	if !next.IsZero() {
 		limit = min(limit, next.Sub(due))
 	}
@@ -20,6 +20,19 @@ func (s *Schedule) Offset(job string, due, next time.Time) time.Duration {
 	}
 	scaled, _ := bits.Mul64(hash(job, due.UnixNano()), uint64(limit))
 	return time.Duration(scaled)
+}
+
+// jitter is that of the first rule that has one and is due then.
+func (s *Schedule) jitter(due time.Time) time.Duration {
+	if len(s.rules) == 1 {
+		return s.rules[0].spec.Jitter
+	}
+	for i := range s.rules {
+		if r := &s.rules[i]; r.spec.Jitter != 0 && r.next(due.UnixNano()-1) == due.UnixNano() {
+			return r.spec.Jitter
+		}
+	}
+	return 0
 }
 
 // hash is FNV-1a over the job and the instant, followed by the finalizer of

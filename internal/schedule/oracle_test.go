@@ -121,13 +121,14 @@ func checkWindow(t *testing.T, zone string, list []moment, step int64, n naive, 
 	if lo < 0 {
 		return 0
 	}
-	spec := Spec{Expr: n.text, Zone: zone, Gap: gap, Repeat: repeat, AndDays: n.and}
+	spec := n.spec()
+	spec.Zone, spec.Gap, spec.Repeat = zone, gap, repeat
 	s, err := Compile(spec)
 	if err != nil {
-		if strings.Contains(err.Error(), "never due") {
-			return 0
+		if !neverDue(err) {
+			t.Fatalf("%v: %v", spec, err)
 		}
-		t.Fatalf("%v: %v", spec, err)
+		return 0
 	}
 	var got, want []int64
 	for at := time.Unix(lo-1, 0); ; {
@@ -146,6 +147,11 @@ func checkWindow(t *testing.T, zone string, list []moment, step int64, n naive, 
 		t.Errorf("%v from %v:\n got %v\nwant %v", spec, time.Unix(lo, 0).UTC(), clock(got, zone), clock(want, zone))
 	}
 	return 1 + len(got)
+}
+
+// neverDue tells if a schedule was refused for what the oracle cannot rule out.
+func neverDue(err error) bool {
+	return strings.Contains(err.Error(), "never due") || strings.Contains(err.Error(), "leave no")
 }
 
 func clock(list []int64, zone string) (texts []string) {
@@ -179,7 +185,7 @@ func TestOracleTransitions(t *testing.T) {
 			windows++
 			for range perWindow {
 				gap, repeat := policies(r)
-				checks += checkWindow(t, zone, list, step, randomNaive(r, false, false), gap, repeat)
+				checks += checkWindow(t, zone, list, step, randomNaive(r, false, false).modified(r), gap, repeat)
 			}
 			if t.Failed() {
 				t.FailNow()
@@ -201,7 +207,7 @@ func TestOracleSeconds(t *testing.T) {
 		list := window(loc, all[zone][r.IntN(len(all[zone]))], 1)
 		for range 2 {
 			gap, repeat := policies(r)
-			checks += checkWindow(t, zone, list, 1, randomNaive(r, true, false), gap, repeat)
+			checks += checkWindow(t, zone, list, 1, randomNaive(r, true, false).modified(r), gap, repeat)
 		}
 	}
 	t.Logf("%d checks", checks)
@@ -214,17 +220,21 @@ func TestOracleCalendar(t *testing.T) {
 	all := zones(t)
 	names, checks := sortedKeys(all), 0
 	for range 1000 + 1000**oracleSize {
-		n := randomNaive(r, false, true)
+		n := randomNaive(r, false, true).modified(r)
 		gap, repeat := policies(r)
-		spec := Spec{Expr: n.text, Gap: gap, Repeat: repeat, AndDays: n.and}
+		spec := n.spec()
+		spec.Gap, spec.Repeat = gap, repeat
 		if r.IntN(3) > 0 {
 			spec.Zone = names[r.IntN(len(names))]
 		}
 		s, err := Compile(spec)
 		from := time.Date(1971+r.IntN(80), time.Month(1+r.IntN(12)), 1+r.IntN(28), r.IntN(24), r.IntN(60), 0, 0, time.UTC)
+		if err != nil && strings.Contains(err.Error(), "no business day") {
+			continue // the walk would have no end
+		}
 		want := n.walk(spec, from, from.AddDate(8, 0, 0), 40)
 		if err != nil {
-			if len(want) > 0 || !strings.Contains(err.Error(), "never due") {
+			if len(want) > 0 || !neverDue(err) {
 				t.Fatalf("%v: %v, but due at %v", spec, err, want[0])
 			}
 			continue
@@ -254,10 +264,13 @@ func (n naive) walk(spec Spec, from, to time.Time, limit int) []int64 {
 	times := n.timesOfDay()
 	seen, due := map[int64]bool{}, []int64{}
 	for day := from.AddDate(0, 0, -2).Truncate(24 * time.Hour); day.Before(to); day = day.AddDate(0, 0, 1) {
-		if !n.matchDay(day) {
+		if !n.matchMoved(day) || n.except.has(day) {
 			continue
 		}
 		for _, s := range times {
+			if n.leftOut(day.Add(time.Duration(s) * time.Second)) {
+				continue
+			}
 			for _, at := range n.instants(zone, day.Unix()+s, spec.Gap, spec.Repeat) {
 				if at > from.Unix() && at < to.Unix() && !seen[at] {
 					seen[at] = true

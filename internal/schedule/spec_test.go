@@ -67,11 +67,11 @@ func TestSpecNormalForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	spec := s.Spec()
+	spec := s.Specs()[0]
 	if spec.Expr != "*/5 * * * *" || spec.Zone != "" || !spec.From.Equal(from) || spec.From.Location() != time.UTC {
 		t.Errorf("not in normal form: %+v", spec)
 	}
-	if back, err := Parse(spec.String()); err != nil || back != spec {
+	if back, err := Parse(spec.String()); err != nil || len(back) != 1 || back[0] != spec {
 		t.Errorf("%s: got %+v, %v", spec, back, err)
 	}
 }
@@ -83,7 +83,7 @@ func TestCompilerSharesZones(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b, _ := c.Compile(spec); a.cron.zone != b.cron.zone {
+	if b, _ := c.Compile(spec); a.rules[0].cron.zone != b.rules[0].cron.zone {
 		t.Error("the zone was loaded twice")
 	}
 }

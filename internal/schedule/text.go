@@ -24,27 +24,60 @@ func options() []option {
 		{"gap", readGap, writeGap},
 		{"repeat", readRepeat, writeRepeat},
 		{"days", readDays, writeDays},
+		{"roll", readRoll, writeRoll},
+		{"holidays", readText(func(s *Spec) *string { return &s.Holidays }), func(s Spec) string { return s.Holidays }},
+		{"except", readText(func(s *Spec) *string { return &s.Except }), func(s Spec) string { return s.Except }},
+		{"not", readText(func(s *Spec) *string { return &s.Not }), func(s Spec) string { return s.Not }},
+		{"seed", readText(func(s *Spec) *string { return &s.Seed }), func(s Spec) string { return s.Seed }},
 	}
+}
+
+func optionNames() string {
+	var names []string
+	for _, o := range options() {
+		names = append(names, o.name)
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
 // Parse reads the text form described in the package documentation. It checks
 // the syntax of the form, not the schedule: Compile does that.
-func Parse(text string) (Spec, error) {
+func Parse(text string) ([]Spec, error) {
+	specs, err := parseUnion(text)
+	return specs, in(err, "", text)
+}
+
+func parseUnion(text string) ([]Spec, error) {
 	if len(text) > MaxText {
-		return Spec{}, &Error{"text", fmt.Sprintf("is longer than %d bytes", MaxText), "shorten the schedule", MaxText}
+		return nil, &Error{"text", fmt.Sprintf("is longer than %d bytes", MaxText), "shorten the schedule", MaxText, ""}
 	}
 	for i := range len(text) {
 		if c := text[i]; c != '\t' && (c < ' ' || c > '~') {
-			return Spec{}, &Error{"text", fmt.Sprintf("holds %q", c), "a schedule is one line of ASCII", i}
+			return nil, &Error{"text", fmt.Sprintf("holds %q", c), "a schedule is one line of ASCII", i, ""}
 		}
 	}
+	var specs []Spec
+	pos := 0
+	for rule := range strings.SplitSeq(text, "|") {
+		s, err := parseRule(rule, pos)
+		if err != nil {
+			return nil, err
+		}
+		specs = append(specs, s)
+		pos += len(rule) + 1
+	}
+	return specs, checkUnion(specs)
+}
+
+// parseRule reads one schedule of a union; it stands at pos in the text.
+func parseRule(text string, pos int) (Spec, error) {
 	body, rest, more := strings.Cut(text, ";")
-	s, err := parseBody(body)
+	s, err := parseBody(body, pos)
 	if err != nil {
 		return Spec{}, err
 	}
 	seen := map[string]bool{}
-	for pos := len(body) + 1; more; {
+	for pos += len(body) + 1; more; {
 		var item string
 		item, rest, more = strings.Cut(rest, ";")
 		if err := parseOption(&s, item, pos, seen); err != nil {
@@ -56,26 +89,26 @@ func Parse(text string) (Spec, error) {
 }
 
 // parseBody reads the zone and the schedule proper, all up to the first option.
-func parseBody(text string) (Spec, error) {
+func parseBody(text string, pos int) (Spec, error) {
 	var s Spec
-	body, pos := trim(text, 0)
+	body, pos := trim(text, pos)
 	word, rest := cutWord(body)
 	if zone, ok := cutZone(word); ok {
 		if zone == "" {
-			return s, &Error{"zone", "is empty", "write CRON_TZ=Europe/Berlin, or leave it out for UTC", pos}
+			return s, &Error{"zone", "is empty", "write CRON_TZ=Europe/Berlin, or leave it out for UTC", pos, ""}
 		}
 		s.Zone = zone
 		body, pos = trim(rest, pos+len(word))
 		word, rest = cutWord(body)
 		if _, twice := cutZone(word); twice {
-			return s, &Error{"zone", "is given twice", "keep one", pos}
+			return s, &Error{"zone", "is given twice", "keep one", pos, ""}
 		}
 	}
 	argument, at := trim(rest, pos+len(word))
 	var err error
 	switch strings.ToLower(word) {
 	case "":
-		err = &Error{"schedule", "is empty", "write a cron expression, @every, @after or @at", pos}
+		err = &Error{"schedule", "is empty", "write a cron expression, @every, @after or @at", pos, ""}
 	case "@every":
 		s.Kind = KindEvery
 		err = located(readDuration(&s.Period, argument), "period", at)
@@ -95,10 +128,10 @@ func parseOption(s *Spec, item string, pos int, seen map[string]bool) error {
 	item, pos = trim(item, pos)
 	name, value, ok := strings.Cut(item, "=")
 	if !ok {
-		return &Error{"option", fmt.Sprintf("%q is no name=value", item), "separate options by one semicolon each, such as \"; jitter=30s\"", pos}
+		return &Error{"option", fmt.Sprintf("%q is no name=value", item), "separate options by one semicolon each, such as \"; jitter=30s\"", pos, ""}
 	}
 	if seen[name] || name == "anchor" && s.Kind == KindAt {
-		return &Error{name, "is given twice", "keep one", pos}
+		return &Error{name, "is given twice", "keep one", pos, ""}
 	}
 	seen[name] = true
 	for _, o := range options() {
@@ -106,7 +139,16 @@ func parseOption(s *Spec, item string, pos int, seen map[string]bool) error {
 			return located(o.read(s, value), name, pos+len(name)+1)
 		}
 	}
-	return &Error{"option", fmt.Sprintf("%q is unknown", name), "use anchor, from, until, jitter, gap, repeat or days", pos}
+	return &Error{"option", fmt.Sprintf("%q is unknown", name), "use " + optionNames(), pos, ""}
+}
+
+// Format writes the text form of the union of the Specs.
+func Format(specs []Spec) string {
+	texts := make([]string, len(specs))
+	for i, s := range specs {
+		texts[i] = s.String()
+	}
+	return strings.Join(texts, " | ")
 }
 
 // String returns the text form. Parse gives back the same Spec, in normal form,
@@ -191,6 +233,12 @@ func repeatNames() []string {
 	return []string{RepeatAuto: "auto", RepeatFirst: "first", RepeatBoth: "both", RepeatLast: "last"}
 }
 func daysNames() []string { return []string{"or", "and"} }
+func rollNames() []string {
+	return []string{
+		RollNone: "none", RollFollowing: "following", RollPreceding: "preceding", RollModifiedFollowing: "modified-following",
+		RollModifiedPreceding: "modified-preceding", RollNearest: "nearest",
+	}
+}
 
 func readGap(s *Spec, v string) error {
 	i, err := readName(gapNames(), v)
@@ -210,6 +258,24 @@ func readDays(s *Spec, v string) error {
 	return err
 }
 
+func readRoll(s *Spec, v string) error {
+	i, err := readName(rollNames(), v)
+	s.Roll = Roll(i)
+	return err
+}
+
+// readText keeps a value that Compile is to check.
+func readText(field func(*Spec) *string) func(*Spec, string) error {
+	return func(s *Spec, v string) error {
+		if strings.Trim(v, " \t") == "" {
+			return &Error{Reason: "is empty", Hint: "give it a value, or leave the option out"}
+		}
+		*field(s) = v
+		return nil
+	}
+}
+
+func writeRoll(s Spec) string   { return writeName(rollNames(), int(s.Roll)) }
 func writeGap(s Spec) string    { return writeName(gapNames(), int(s.Gap)) }
 func writeRepeat(s Spec) string { return writeName(repeatNames(), int(s.Repeat)) }
 

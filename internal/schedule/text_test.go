@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 )
@@ -11,7 +12,7 @@ func TestParse(t *testing.T) {
 	for _, c := range []struct {
 		text string
 		want Spec
-		back string // String, if not text
+		back string // Format, if not text
 	}{
 		{"*/5 * * * *", Spec{Expr: "*/5 * * * *"}, ""},
 		{"CRON_TZ=Europe/Berlin */5 * * * *", Spec{Expr: "*/5 * * * *", Zone: "Europe/Berlin"}, ""},
@@ -27,16 +28,16 @@ func TestParse(t *testing.T) {
 		{"@daily; days=or; gap=shift; repeat=auto; jitter=0s", Spec{Expr: "@daily"}, "@daily"},
 	} {
 		got, err := Parse(c.text)
-		if err != nil || got != c.want {
+		if err != nil || !slices.Equal(got, []Spec{c.want}) {
 			t.Errorf("%q: got %+v, %v", c.text, got, err)
 		}
 		if c.back == "" {
 			c.back = c.text
 		}
-		if got.String() != c.back {
-			t.Errorf("%q: String gives %q", c.text, got.String())
+		if back := Format(got); back != c.back {
+			t.Errorf("%q: Format gives %q", c.text, back)
 		}
-		if again, err := Parse(got.String()); err != nil || again != got {
+		if again, err := Parse(Format(got)); err != nil || !slices.Equal(again, got) {
 			t.Errorf("%q: no round trip: %+v, %v", c.text, again, err)
 		}
 	}

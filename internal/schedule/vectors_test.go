@@ -17,17 +17,17 @@ type vector struct {
 func checkVectors(t *testing.T, vectors []vector) {
 	t.Helper()
 	for _, v := range vectors {
-		spec, err := Parse(v.text)
+		specs, err := Parse(v.text)
 		if err != nil {
 			t.Errorf("%s: %v", v.source, err)
 			continue
 		}
-		s, err := Compile(spec)
+		s, err := Compile(specs...)
 		if err != nil {
 			t.Errorf("%s: %q: %v", v.source, v.text, err)
 			continue
 		}
-		zone, _ := time.LoadLocation(spec.Zone)
+		zone, _ := time.LoadLocation(specs[0].Zone)
 		at, err := time.Parse(time.RFC3339Nano, v.after)
 		if err != nil {
 			t.Fatal(err)

@@ -73,16 +73,16 @@ func loadZone(name string) (*time.Location, error) {
 	lower := strings.ToLower(name)
 	switch {
 	case lower == "local" || lower == "localtime" || lower == "posixrules":
-		return nil, &Error{"zone", fmt.Sprintf("%q differs between machines", name), "name an IANA zone such as Europe/Berlin", -1}
+		return nil, &Error{"zone", fmt.Sprintf("%q differs between machines", name), "name an IANA zone such as Europe/Berlin", -1, ""}
 	case strings.HasPrefix(lower, "right/") || strings.HasPrefix(lower, "posix/"):
-		return nil, &Error{"zone", fmt.Sprintf("%q does not exist everywhere", name), "leave the prefix out: " + name[len("right/"):], -1}
+		return nil, &Error{"zone", fmt.Sprintf("%q does not exist everywhere", name), "leave the prefix out: " + name[len("right/"):], -1, ""}
 	case !zoneName(name):
-		return nil, &Error{"zone", fmt.Sprintf("%.64q is no IANA name", name), "write it as Europe/Berlin or Etc/GMT-2", -1}
+		return nil, &Error{"zone", fmt.Sprintf("%.64q is no IANA name", name), "write it as Europe/Berlin or Etc/GMT-2", -1, ""}
 	}
 	zone, err := time.LoadLocation(name)
 	if err != nil {
 		return nil, &Error{"zone", fmt.Sprintf("%q is unknown here", name),
-			"check the IANA name; on a machine without time-zone data import _ \"time/tzdata\" in the program", -1}
+			"check the IANA name; on a machine without time-zone data import _ \"time/tzdata\" in the program", -1, ""}
 	}
 	return zone, nil
 }
