@@ -22,6 +22,7 @@ type cron struct {
 // match and, if that lies beyond the period, goes on in the next one.
 func (c *cron) next(t int64) int64 {
 	for t <= lastSecond {
+		c.wall.meter.step()
 		p := periodAt(c.zone, t)
 		from, gap := c.enter(p, t)
 		if gap {

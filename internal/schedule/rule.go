@@ -9,13 +9,14 @@ type rule struct {
 	zone        *time.Location
 	cron        cron  // KindCron
 	except      *days // KindEvery; a cron has them in its wall
+	meter       meter
 }
 
 // never is the answer of a rule that has come to its end.
 const never = int64(-1)
 
-func compileRule(s Spec, zone *time.Location) (rule, error) {
-	r := rule{spec: s.normal(), until: lastNano, zone: zone}
+func compileRule(s Spec, zone *time.Location, m meter) (rule, error) {
+	r := rule{spec: s.normal(), until: lastNano, zone: zone, meter: m}
 	if !s.From.IsZero() {
 		r.from = s.From.UnixNano()
 	}
@@ -30,6 +31,9 @@ func compileRule(s Spec, zone *time.Location) (rule, error) {
 	}
 	if err != nil {
 		return r, err
+	}
+	if r.cron.wall != nil {
+		r.cron.wall.meter = m
 	}
 	return r, r.mustFire()
 }
@@ -126,6 +130,7 @@ func (r *rule) nextCron(low int64) int64 {
 // nextEvery steps along the lattice, over the days that are left out.
 func (r *rule) nextEvery(low int64) int64 {
 	for {
+		r.meter.step()
 		at := r.lattice(low)
 		if at == never || r.except == nil {
 			return at
@@ -156,11 +161,15 @@ func (r *rule) lattice(low int64) int64 {
 // left out.
 func (r *rule) afterDays(at int64) int64 {
 	for t := floorDiv(at, int64(time.Second)); t <= lastSecond; {
+		r.meter.step()
 		p := periodAt(r.zone, t)
 		day := floorDiv(t+p.offset, daySeconds)
 		free := r.except.nextFree(day)
 		if free == day {
 			return max(at, t*int64(time.Second))
+		}
+		if free > lastDay && p.end-t > margin {
+			return never // a clock that is put back comes to no earlier day
 		}
 		t = min(free*daySeconds-p.offset, p.end)
 	}

@@ -17,6 +17,8 @@ type Schedule struct {
 // The zero value is ready, and safe for concurrent use. It keeps the zones it
 // has loaded: to see new time-zone data, use a new Compiler.
 type Compiler struct {
+	meter meter // of what it compiles; for tests
+
 	mu    sync.Mutex
 	zones map[string]*time.Location
 }
@@ -41,7 +43,7 @@ func (c *Compiler) Compile(specs ...Spec) (*Schedule, error) {
 		if err != nil {
 			return nil, err
 		}
-		if s.rules[i], err = compileRule(spec, zone); err != nil {
+		if s.rules[i], err = compileRule(spec, zone, c.meter); err != nil {
 			return nil, err
 		}
 	}
@@ -123,6 +125,3 @@ func unixNano(t time.Time) int64 {
 	}
 	return lastNano
 }
-
-// Describe is a stand-in.
-func (s *Schedule) Describe() string { return "" }

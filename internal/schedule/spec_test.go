@@ -2,6 +2,7 @@ package schedule
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,37 @@ func TestCompileRefuses(t *testing.T) {
 		{Spec{Expr: "0 0 29 2 * 2027"}, "expression", "never due"},
 		{Spec{Expr: "30 2 8 3 * 2026", Zone: "America/New_York", Gap: GapSkip}, "expression", "never due"},
 		{Spec{Expr: "0 12 30 12 * 2011", Zone: "Pacific/Apia"}, "expression", "never due"},
+		{Spec{Expr: "@daily", Except: "2026-02-30"}, "except", "is no date"},
+		{Spec{Expr: "@daily", Except: "2026-13-01"}, "except", "write 2026-12-24"},
+		{Spec{Expr: "@daily", Except: "1969-12-31"}, "except", "outside 1970 to 2262"},
+		{Spec{Expr: "@daily", Except: "2026-01-02..2026-01-01"}, "except", "runs backwards"},
+		{Spec{Expr: "@daily", Except: "2026-01-02..01-01"}, "except", "is no day"},
+		{Spec{Expr: "@daily", Except: "02-30"}, "except", "is no day of a year"},
+		{Spec{Expr: "@daily", Except: "13-01..01-01"}, "except", "is no day of a year"},
+		{Spec{Expr: "@daily", Except: "FRY"}, "except", "is no day of the week"},
+		{Spec{Expr: "@daily", Except: "SAT,,SUN"}, "except", "is no day"},
+		{Spec{Expr: "@daily", Except: "SAT..SUN..MON"}, "except", "is no day"},
+		{Spec{Expr: "@daily", Except: strings.Repeat("01-01,", MaxDays) + "01-02"}, "except", "at most"},
+		{Spec{Expr: "0 0 * * MON", Except: "MON"}, "except, not", "leave no due instant"},
+		{Spec{Expr: "0 0 * * *", Except: "01-01..12-31"}, "except, not", "leave no due instant"},
+		{Spec{Kind: KindEvery, Period: time.Millisecond, Except: "01-01..12-31"}, "except, not", "leave no due instant"},
+		{Spec{Kind: KindEvery, Period: 24 * time.Hour, Except: "MON..SUN"}, "except, not", "leave no due instant"},
+		{Spec{Expr: "*/2 * * * * *", Not: "* * * * * *"}, "except, not", "leave no due instant"},
+		{Spec{Expr: "0 9 * * *", Not: "0 9 * * 1-3 + 0 9 * * 4-7"}, "except, not", "leave no due instant"},
+		{Spec{Expr: "@daily", Not: "0 9 * *"}, "not: expression", "has 4 fields"},
+		{Spec{Expr: "@daily", Not: "+ 0 9 * * *"}, "not: expression", "has 0 fields"},
+		{Spec{Expr: "@daily", Not: strings.Repeat("0 9 * * *+", maxNot) + "0 9 * * *"}, "not", "more than 6"},
+		{Spec{Expr: "@daily", Roll: 9}, "roll", "modified-following"},
+		{Spec{Expr: "@daily", Holidays: "12-25"}, "holidays", "say where"},
+		{Spec{Expr: "@daily", Roll: RollNearest, Holidays: "12"}, "holidays", "is no day"},
+		{Spec{Expr: "@daily", Roll: RollNearest, Holidays: "MON..SUN"}, "holidays", "from 1970-01-01"},
+		{Spec{Expr: "@daily", Roll: RollNearest, Holidays: "2026-06-01..2026-07-02"}, "holidays", "from 2026-05-30"},
+		{Spec{Expr: "H * * * *", Seed: "a b"}, "seed", "letters, digits"},
+		{Spec{Expr: "H * * * *", Seed: strings.Repeat("a", MaxSeed+1)}, "seed", "letters, digits"},
+		{Spec{Kind: KindEvery, Period: time.Hour, Roll: RollNearest}, "roll, holidays, not, seed", "only a cron schedule"},
+		{Spec{Kind: KindEvery, Period: time.Hour, Not: "* 3 * * *"}, "roll, holidays, not, seed", "only a cron schedule"},
+		{Spec{Kind: KindAt, Anchor: day, Except: "SAT"}, "except", "only a cron schedule and a period"},
+		{Spec{Kind: KindAfter, Period: time.Hour, Except: "SAT"}, "except", "only a cron schedule and a period"},
 		{Spec{Kind: KindEvery, Period: time.Millisecond - 1}, "period", "at least 1ms"},
 		{Spec{Kind: KindEvery, Period: -time.Hour}, "period", "at least 1ms"},
 		{Spec{Kind: KindEvery, Period: time.Hour, Expr: "*"}, "expression", "KindCron"},
@@ -57,6 +89,18 @@ func TestCompileRefuses(t *testing.T) {
 		if s != nil || !errors.As(err, &e) || e.Field != c.field || !strings.Contains(err.Error(), c.text) {
 			t.Errorf("%+v: got %v, want field %q and %q", c.spec, err, c.field, c.text)
 		}
+	}
+}
+
+func TestUnionRefuses(t *testing.T) {
+	cron, after := Spec{Expr: "@daily"}, Spec{Kind: KindAfter, Period: time.Hour}
+	for _, specs := range [][]Spec{nil, {cron, after}, {cron, {Expr: "0 0 30 2 *"}}, make([]Spec, MaxRules+1)} {
+		if s, err := Compile(specs...); err == nil {
+			t.Errorf("%v: got %v", specs, s)
+		}
+	}
+	if _, err := Compile(slices.Repeat([]Spec{cron}, MaxRules)...); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -25,6 +25,10 @@ func TestParse(t *testing.T) {
 		{"@at 2026-11-23T06:00:00Z", Spec{Kind: KindAt, Anchor: at}, ""},
 		{"@daily; from=2026-11-23T06:00:00Z; until=2026-11-23T06:00:00.000000001Z; jitter=30s; gap=skip; repeat=both; days=and",
 			Spec{Expr: "@daily", From: at, Until: at.Add(1), Jitter: 30 * time.Second, Gap: GapSkip, Repeat: RepeatBoth, AndDays: true}, ""},
+		{"0 9 25 * *; except= sat , 12-24..01-02 ;roll=modified-following; holidays=fri..SAT; seed=a/b; not=* 3 * * *+& *  * 13 * FRI",
+			Spec{Expr: "0 9 25 * *", Except: "SAT,12-24..01-02", Roll: RollModifiedFollowing, Holidays: "FRI..SAT", Seed: "a/b", Not: "* 3 * * * + & * * 13 * FRI"},
+			"0 9 25 * *; roll=modified-following; holidays=FRI..SAT; except=SAT,12-24..01-02; not=* 3 * * * + & * * 13 * FRI; seed=a/b"},
+		{"@daily; roll=none", Spec{Expr: "@daily"}, "@daily"},
 		{"@daily; days=or; gap=shift; repeat=auto; jitter=0s", Spec{Expr: "@daily"}, "@daily"},
 	} {
 		got, err := Parse(c.text)
@@ -40,6 +44,17 @@ func TestParse(t *testing.T) {
 		if again, err := Parse(Format(got)); err != nil || !slices.Equal(again, got) {
 			t.Errorf("%q: no round trip: %+v, %v", c.text, again, err)
 		}
+	}
+}
+
+func TestParseUnion(t *testing.T) {
+	got, err := Parse("TZ=Europe/Berlin 0 9 * * MON-FRI; jitter=30s|@every 1h | 0 12 * * SAT")
+	want := []Spec{{Expr: "0 9 * * MON-FRI", Zone: "Europe/Berlin", Jitter: 30 * time.Second}, {Kind: KindEvery, Period: time.Hour}, {Expr: "0 12 * * SAT"}}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if text := Format(got); text != "CRON_TZ=Europe/Berlin 0 9 * * MON-FRI; jitter=30s | @every 1h0m0s | 0 12 * * SAT" {
+		t.Errorf("Format gives %q", text)
 	}
 }
 
@@ -69,6 +84,12 @@ func TestParseRefuses(t *testing.T) {
 		{"@daily; gap=jump", "gap", 12},
 		{"@daily; repeat=never", "repeat", 15},
 		{"@daily; days=xor", "days", 13},
+		{"0 9 * * * | ", "schedule", 12},
+		{"| 0 9 * * *", "schedule", 0},
+		{"0 9 * * * | @daily; gap=jump", "gap", 24},
+		{"@daily | @after 5m", "union", -1},
+		{"@daily; except=", "except", 15},
+		{"@daily; roll=up", "roll", 13},
 		{"@daily; from=9999-01-01T00:00:00Z", "from", 13},
 		{"@daily; until=tomorrow", "until", 14},
 		{"0 0 * * *\n0 1 * * *", "text", 9},

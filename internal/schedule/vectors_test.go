@@ -141,6 +141,98 @@ func TestCrontab5(t *testing.T) {
 	})
 }
 
+// TestCombinations is what of a schedule moves, leaves out and joins due times.
+func TestCombinations(t *testing.T) {
+	checkVectors(t, []vector{
+		{"except a date", "0 9 * * *; except=2026-12-25", "2026-12-24T00:00:00Z", []string{"2026-12-24T09:00:00Z", "2026-12-26T09:00:00Z"}},
+		{"except a range of dates", "0 9 * * *; except=2026-12-24..2027-01-02", "2026-12-23T12:00:00Z", []string{"2027-01-03T09:00:00Z"}},
+		{"except a day of every year", "0 9 25 12 *; except=2027-12-25..2028-12-26", "2026-12-24T00:00:00Z", []string{"2026-12-25T09:00:00Z", "2029-12-25T09:00:00Z"}},
+		{"except days round the end of the year", "0 0 * * *; except=12-24..01-02", "2027-12-23T00:00:00Z", []string{"2028-01-03T00:00:00Z"}},
+		{"except the leap day", "0 0 * * *; except=02-29", "2028-02-28T00:00:00Z", []string{"2028-03-01T00:00:00Z"}},
+		{"except weekdays", "0 0 * * *; except=FRI..SUN,TUE", "2026-11-25T00:00:00Z", []string{"2026-11-26T00:00:00Z", "2026-11-30T00:00:00Z", "2026-12-02T00:00:00Z"}},
+		{"days are those of the zone", "CRON_TZ=Pacific/Auckland 0 1 * * *; except=2026-12-25", "2026-12-24T01:00:00+13:00", []string{"2026-12-26T01:00:00+13:00"}},
+		{"the nominal day counts where a gap moves the time", "CRON_TZ=America/New_York 30 2 * * *; except=2026-03-08", "2026-03-07T12:00:00-05:00", []string{"2026-03-09T02:30:00-04:00"}},
+		{"every, except days", "CRON_TZ=Europe/Berlin @every 7h; except=SAT..SUN", "2026-11-27T14:00:00Z", []string{"2026-11-27T19:00:00+01:00", "2026-11-30T03:00:00+01:00"}},
+		{"a millisecond of a long exception", "@every 1ms; except=2000-01-01..2200-12-31", "2000-01-01T00:00:00Z", []string{"2201-01-01T00:00:00Z", "2201-01-01T00:00:00.001Z"}},
+
+		{"not in these hours", "*/30 * * * *; not=* 2-3 * * *", "2026-11-25T01:00:00Z", []string{"2026-11-25T01:30:00Z", "2026-11-25T04:00:00Z"}},
+		{"not: its seconds count", "*/20 59 1 * * *; not=59 1 * * *", "2026-11-25T01:58:00Z", []string{"2026-11-25T01:59:20Z", "2026-11-25T01:59:40Z"}},
+		{"not: any of several", "0 * * * *; not=* 1 * * * + * 3-22 * * *", "2026-11-25T00:00:00Z", []string{"2026-11-25T02:00:00Z", "2026-11-25T23:00:00Z"}},
+		{"not: OR of the day fields", "0 0 * * *; not=* * 13 * FRI", "2026-11-11T00:00:00Z", []string{"2026-11-12T00:00:00Z", "2026-11-14T00:00:00Z"}},
+		{"not: & asks for both", "0 0 13 * *; not=& * * 13 * FRI", "2026-10-01T00:00:00Z", []string{"2026-10-13T00:00:00Z", "2026-12-13T00:00:00Z"}},
+		{"not: neither pass of a repeated hour", "CRON_TZ=America/New_York 0 * * * *; not=0 1 * * *", "2026-11-01T00:00:00-04:00", []string{"2026-11-01T02:00:00-05:00"}},
+		{"not: a time in a gap, before it moves", "CRON_TZ=America/New_York 30 2 * * *; not=30 2 8 3 *", "2026-03-07T12:00:00-05:00", []string{"2026-03-09T02:30:00-04:00"}},
+		{"not for eleven months, every other second", "*/2 * * * * *; not=*/2 * * * 1-11 *", "2026-01-01T00:00:00Z", []string{"2026-12-01T00:00:00Z"}},
+
+		{"union", "0 9 * * MON-FRI | 0 12 * * SAT", "2026-11-27T08:00:00Z", []string{"2026-11-27T09:00:00Z", "2026-11-28T12:00:00Z", "2026-11-30T09:00:00Z"}},
+		{"union: one instant once", "0 9 * * * | 0 9 * * MON | @at 2026-11-30T09:00:00Z", "2026-11-29T10:00:00Z", []string{"2026-11-30T09:00:00Z", "2026-12-01T09:00:00Z"}},
+		{"union of zones", "CRON_TZ=Europe/Berlin 0 9 * * * | CRON_TZ=America/New_York 0 9 * * *", "2026-11-30T00:00:00Z", []string{"2026-11-30T09:00:00+01:00", "2026-11-30T15:00:00+01:00"}},
+		{"union: each with its bounds", "0 0 * * *; until=2026-11-02T00:00:00Z | 0 12 * * *; from=2026-11-03T00:00:00Z; until=2026-11-03T12:00:00Z", "2026-11-01T12:00:00Z",
+			[]string{"2026-11-02T00:00:00Z", "2026-11-03T12:00:00Z", "none"}},
+	})
+}
+
+// TestBusinessDays follows the conventions of the 2006 ISDA Definitions, section
+// 4.12, on Sunday 31 May 2026 and other days around the end of a month.
+func TestBusinessDays(t *testing.T) {
+	checkVectors(t, []vector{
+		{"following", "0 9 31 5 *; roll=following", "2026-01-01T00:00:00Z", []string{"2026-06-01T09:00:00Z"}},
+		{"preceding", "0 9 31 5 *; roll=preceding", "2026-01-01T00:00:00Z", []string{"2026-05-29T09:00:00Z"}},
+		{"modified following", "0 9 31 5 *; roll=modified-following", "2026-01-01T00:00:00Z", []string{"2026-05-29T09:00:00Z"}},
+		{"modified following, inside the month", "0 9 30 5 *; roll=modified-following; holidays=2026-05-29", "2026-01-01T00:00:00Z", []string{"2026-05-28T09:00:00Z"}},
+		{"modified preceding", "0 9 1 8 *; roll=modified-preceding", "2026-01-01T00:00:00Z", []string{"2026-08-03T09:00:00Z"}},
+		{"nearest: Saturday", "0 9 30 5 *; roll=nearest", "2026-01-01T00:00:00Z", []string{"2026-05-29T09:00:00Z"}},
+		{"nearest: Sunday", "0 9 31 5 *; roll=nearest", "2026-01-01T00:00:00Z", []string{"2026-06-01T09:00:00Z"}},
+		{"nearest: both as near", "0 9 26 11 *; roll=nearest; holidays=2026-11-26", "2026-01-01T00:00:00Z", []string{"2026-11-27T09:00:00Z"}},
+		{"a day that is open stays", "0 9 25 11 *; roll=following", "2026-01-01T00:00:00Z", []string{"2026-11-25T09:00:00Z"}},
+		{"holidays next to a weekend", "0 9 25 12 *; roll=following; holidays=12-25..12-26", "2026-01-01T00:00:00Z", []string{"2026-12-28T09:00:00Z"}},
+		{"another weekend", "0 9 27 11 *; roll=following; holidays=FRI..SAT", "2026-01-01T00:00:00Z", []string{"2026-11-29T09:00:00Z"}},
+		{"what meets on a day is one", "0 9 * * *; roll=following", "2026-11-27T00:00:00Z", []string{"2026-11-27T09:00:00Z", "2026-11-30T09:00:00Z", "2026-12-01T09:00:00Z"}},
+		{"left out after the move", "0 9 28 11 *; roll=following; except=2026-11-30", "2026-01-01T00:00:00Z", []string{"2027-11-29T09:00:00Z"}},
+		{"over the year", "0 9 31 12 *; roll=following; holidays=12-31..01-02", "2026-12-31T12:00:00Z", []string{"2027-01-04T09:00:00Z"}},
+		{"pay day: the 25th or the business day before", "CRON_TZ=Europe/London 0 10 25 * *; roll=preceding; holidays=12-25..12-26", "2026-10-01T00:00:00Z",
+			[]string{"2026-10-23T10:00:00+01:00", "2026-11-25T10:00:00Z", "2026-12-24T10:00:00Z", "2027-01-25T10:00:00Z"}},
+	})
+}
+
+// TestRFC5545 takes those examples of RFC 5545, section 3.8.5.3, that a schedule
+// can say, in its own words. Where a rule counts from DTSTART by weeks or by more
+// than one year they say the same for this DTSTART only, and are left out.
+func TestRFC5545(t *testing.T) {
+	const zone = "CRON_TZ=America/New_York "
+	checkVectors(t, []vector{
+		{"DAILY;UNTIL=19971224T000000Z", zone + "0 9 * * *; from=1997-09-02T13:00:00Z; until=1997-12-24T00:00:00Z", "1997-10-25T12:00:00Z",
+			[]string{"1997-10-25T09:00:00-04:00", "1997-10-26T09:00:00-05:00"}},
+		{"DAILY;BYMONTH=1", zone + "0 9 * 1 *; from=1998-01-01T14:00:00Z; until=2000-01-31T14:00:00Z", "1998-01-31T00:00:00Z",
+			[]string{"1998-01-31T09:00:00-05:00", "1999-01-01T09:00:00-05:00"}},
+		{"WEEKLY;BYDAY=TU,TH", zone + "0 9 * * TUE,THU", "1997-09-02T12:00:00Z", []string{"1997-09-02T09:00:00-04:00", "1997-09-04T09:00:00-04:00", "1997-09-09T09:00:00-04:00"}},
+		{"MONTHLY;BYDAY=1FR", zone + "0 9 * * FRI#1", "1997-09-05T12:00:00Z",
+			[]string{"1997-09-05T09:00:00-04:00", "1997-10-03T09:00:00-04:00", "1997-11-07T09:00:00-05:00", "1997-12-05T09:00:00-05:00"}},
+		{"MONTHLY;INTERVAL=2;BYDAY=1SU,-1SU", zone + "0 9 * 9,11,1,3,5 SUN#1,SUNL", "1997-09-07T12:00:00Z",
+			[]string{"1997-09-07T09:00:00-04:00", "1997-09-28T09:00:00-04:00", "1997-11-02T09:00:00-05:00", "1997-11-30T09:00:00-05:00", "1998-01-04T09:00:00-05:00", "1998-01-25T09:00:00-05:00", "1998-03-01T09:00:00-05:00"}},
+		{"MONTHLY;BYMONTHDAY=-3", zone + "0 9 L-2 * *", "1997-09-28T12:00:00Z",
+			[]string{"1997-09-28T09:00:00-04:00", "1997-10-29T09:00:00-05:00", "1997-11-28T09:00:00-05:00", "1997-12-29T09:00:00-05:00", "1998-01-29T09:00:00-05:00", "1998-02-26T09:00:00-05:00"}},
+		{"MONTHLY;BYMONTHDAY=2,15", zone + "0 9 2,15 * *", "1997-09-02T12:00:00Z", []string{"1997-09-02T09:00:00-04:00", "1997-09-15T09:00:00-04:00", "1997-10-02T09:00:00-04:00"}},
+		{"MONTHLY;BYMONTHDAY=1,-1", zone + "0 9 1,L * *", "1997-09-30T12:00:00Z",
+			[]string{"1997-09-30T09:00:00-04:00", "1997-10-01T09:00:00-04:00", "1997-10-31T09:00:00-05:00", "1997-11-01T09:00:00-05:00", "1997-11-30T09:00:00-05:00"}},
+		{"YEARLY;BYMONTH=6,7", zone + "0 9 10 6,7 *", "1997-06-10T12:00:00Z", []string{"1997-06-10T09:00:00-04:00", "1997-07-10T09:00:00-04:00", "1998-06-10T09:00:00-04:00"}},
+		{"YEARLY;BYMONTH=3;BYDAY=TH", zone + "0 9 * 3 THU", "1997-03-27T12:00:00Z", []string{"1997-03-27T09:00:00-05:00", "1998-03-05T09:00:00-05:00"}},
+		{"MONTHLY;BYDAY=FR;BYMONTHDAY=13, EXDATE", zone + "0 9 13 * FRI; days=and; except=1997-09-02", "1997-09-02T12:00:00Z",
+			[]string{"1998-02-13T09:00:00-05:00", "1998-03-13T09:00:00-05:00", "1998-11-13T09:00:00-05:00", "1999-08-13T09:00:00-04:00", "2000-10-13T09:00:00-04:00"}},
+		{"MONTHLY;BYDAY=SA;BYMONTHDAY=7,8,9,10,11,12,13", zone + "0 9 7-13 * SAT; days=and", "1997-09-13T12:00:00Z",
+			[]string{"1997-09-13T09:00:00-04:00", "1997-10-11T09:00:00-04:00", "1997-11-08T09:00:00-05:00", "1997-12-13T09:00:00-05:00", "1998-01-10T09:00:00-05:00"}},
+		{"election day, YEARLY;INTERVAL=4;BYMONTH=11;BYDAY=TU;BYMONTHDAY=2..8", zone + "0 0 9 2-8 11 TUE 1996/4; days=and", "1996-11-05T12:00:00Z",
+			[]string{"1996-11-05T09:00:00-05:00", "2000-11-07T09:00:00-05:00", "2004-11-02T09:00:00-05:00"}},
+		{"DAILY;BYHOUR=9..16;BYMINUTE=0,20,40", zone + "0,20,40 9-16 * * *", "1997-09-02T20:20:00Z",
+			[]string{"1997-09-02T16:40:00-04:00", "1997-09-03T09:00:00-04:00", "1997-09-03T09:20:00-04:00"}},
+		{"invalid dates are skipped: MONTHLY;BYMONTHDAY=15,30", zone + "0 9 15,30 * *", "2007-01-15T12:00:00Z",
+			[]string{"2007-01-15T09:00:00-05:00", "2007-01-30T09:00:00-05:00", "2007-02-15T09:00:00-05:00", "2007-03-15T09:00:00-04:00", "2007-03-30T09:00:00-04:00"}},
+		{"section 3.3.5 moves a time in a gap by its length, to 03:30; cron(8) runs it right after the gap", zone + "30 2 * * *", "2007-03-11T00:00:00-05:00",
+			[]string{"2007-03-11T03:00:00-04:00"}},
+		{"section 3.3.5: the first of a time that comes twice", zone + "30 1 * * *", "2007-11-04T00:00:00-04:00", []string{"2007-11-04T01:30:00-04:00", "2007-11-05T01:30:00-05:00"}},
+	})
+}
+
 // TestOtherCrons takes examples from the documentation of schedulers with more
 // syntax, written in ours where theirs differs.
 func TestOtherCrons(t *testing.T) {
@@ -152,6 +244,17 @@ func TestOtherCrons(t *testing.T) {
 		{"Quartz tutorial: 0 0 12 1/5 * ?", "0 0 12 1/5 * ?", "2026-11-27T00:00:00Z", []string{"2026-12-01T12:00:00Z"}},
 		{"Quartz: 15W, the 15th a Sunday", "0 0 15W * *", "2026-11-01T00:00:00Z", []string{"2026-11-16T00:00:00Z", "2026-12-15T00:00:00Z"}},
 		{"Quartz: 1W never leaves the month", "0 0 1W * *", "2026-07-15T00:00:00Z", []string{"2026-08-03T00:00:00Z"}},
+		{"Quartz: LW, the last weekday of the month", "0 15 10 LW * ?", "2026-05-01T00:00:00Z", []string{"2026-05-29T10:15:00Z", "2026-06-30T10:15:00Z", "2026-07-31T10:15:00Z", "2026-08-31T10:15:00Z"}},
+		{"Quartz: L-3, the third-to-last day of the month", "0 0 L-3 * *", "2026-02-01T00:00:00Z", []string{"2026-02-25T00:00:00Z", "2026-03-28T00:00:00Z"}},
+		{"Quartz: L-3W, the weekday nearest to it", "0 0 L-3W * *", "2026-02-26T00:00:00Z", []string{"2026-03-27T00:00:00Z", "2026-04-27T00:00:00Z"}},
+		{"Quartz: an overflowing range, 22-2 of hours", "0 0 22-2 * * ?", "2026-11-25T21:00:00Z",
+			[]string{"2026-11-25T22:00:00Z", "2026-11-25T23:00:00Z", "2026-11-26T00:00:00Z", "2026-11-26T01:00:00Z", "2026-11-26T02:00:00Z", "2026-11-26T22:00:00Z"}},
+		{"Quartz: an overflowing range, NOV-FEB", "0 0 0 1 NOV-FEB ?", "2026-11-25T21:00:00Z", []string{"2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z", "2027-02-01T00:00:00Z", "2027-11-01T00:00:00Z"}},
+		{"systemd.time(7): Fri..Mon", "0 0 * * FRI-MON", "2026-11-26T00:00:00Z", []string{"2026-11-27T00:00:00Z", "2026-11-28T00:00:00Z", "2026-11-29T00:00:00Z", "2026-11-30T00:00:00Z", "2026-12-04T00:00:00Z"}},
+		{"steps go on round the end", "50-10/7 0 * * *", "2026-11-26T00:00:00Z", []string{"2026-11-26T00:04:00Z", "2026-11-26T00:50:00Z", "2026-11-26T00:57:00Z", "2026-11-27T00:04:00Z"}},
+		{"the turn of the month", "0 0 30-2 * *", "2026-01-31T00:00:00Z", []string{"2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z", "2026-03-01T00:00:00Z"}},
+		{"Jenkins: H/15 counts as */15 in a gap", "CRON_TZ=America/New_York H/15 2 * * *; seed=greet", "2026-03-07T12:00:00-05:00", []string{"2026-03-09T02:07:00-04:00"}},
+		{"Jenkins: H is a fixed time in a gap", "CRON_TZ=America/New_York H 2 * * *; seed=greet", "2026-03-07T12:00:00-05:00", []string{"2026-03-08T03:00:00-04:00", "2026-03-09T02:28:00-04:00"}},
 		{"systemd.time(7): *-02~01", "0 0 L 2 *", "2027-12-01T00:00:00Z", []string{"2028-02-29T00:00:00Z", "2029-02-28T00:00:00Z"}},
 		{"systemd.time(7): Mon *-05~07/1", "0 0 ? 5 MONL", "2026-01-01T00:00:00Z", []string{"2026-05-25T00:00:00Z", "2027-05-31T00:00:00Z"}},
 		{"systemd.time(7): 2003-02..04-05", "0 0 5 2-4 * 2003", "2003-01-01T00:00:00Z",

@@ -12,6 +12,7 @@ type wall struct {
 	not    []*plan
 	free   []int // by set of active plans in not: first second of a day that is left, -1 if none is
 	simple bool  // only the plan
+	meter  meter
 }
 
 func newWall(p *plan, roll *calendar, except *days, not []*plan) *wall {
@@ -36,6 +37,7 @@ func (w *wall) next(c int64) int64 {
 	day := floorDiv(c, daySeconds)
 	clock := int(c - day*daySeconds)
 	for {
+		w.meter.step()
 		found, ok := w.nextDay(day)
 		if !ok {
 			return forever
@@ -53,6 +55,7 @@ func (w *wall) next(c int64) int64 {
 // nextDay returns the first day at or after day on which something may be due.
 func (w *wall) nextDay(day int64) (int64, bool) {
 	for day <= lastDay {
+		w.meter.step()
 		found, ok := w.nextMoved(day)
 		if !ok {
 			return 0, false
@@ -70,6 +73,7 @@ func (w *wall) nextMoved(day int64) (int64, bool) {
 		return w.plan.nextDay(day)
 	}
 	for from := w.roll.first(day); ; {
+		w.meter.step()
 		found, ok := w.plan.nextDay(from)
 		if !ok {
 			return 0, false

@@ -1,0 +1,68 @@
+package schedule
+
+import "testing"
+
+func TestDescribe(t *testing.T) {
+	for _, c := range [][2]string{
+		{"CRON_TZ=Europe/Berlin 0 9 * * MON-FRI", "At 09:00, Monday to Friday, Europe/Berlin"},
+		{"* * * * *", "Every minute, UTC"},
+		{"*/5 * * * *", "Every 5 minutes, UTC"},
+		{"*/7 * * * *", "At every 7th minute of every hour, UTC"},
+		{"0 * * * *", "Every hour, UTC"},
+		{"23 * * * *", "At minute 23 of every hour, UTC"},
+		{"5,10,20-25 * * * *", "At minutes 5, 10 and 20 to 25 of every hour, UTC"},
+		{"23 0-23/2 * * *", "At minute 23 of every 2nd hour, UTC"},
+		{"0 */2 * * *", "Every 2 hours, UTC"},
+		{"0 9-17 * * *", "Every hour from 09:00 to 17:00, UTC"},
+		{"0 22-6 * * *", "Every hour from 22:00 to 06:00, UTC"},
+		{"*/15 22-2 * * *", "Every 15 minutes from 22:00 to 02:59, UTC"},
+		{"* 3 * * *", "Every minute from 03:00 to 03:59, UTC"},
+		{"30 */6 * * *", "At 00:30, 06:30, 12:30 and 18:30, UTC"},
+		{"10 1,3,5,7,9,11,13 * * *", "At minute 10 of hours 1, 3, 5, 7, 9, 11 and 13, UTC"},
+		{"* * * * * *", "Every second, UTC"},
+		{"*/10 * * * * *", "Every 10 seconds, UTC"},
+		{"*/10 * 9-17 * * *", "Every 10 seconds from 09:00 to 17:59, UTC"},
+		{"30 0 9 * * *", "At 09:00:30, UTC"},
+		{"*/10 30 2 * * *", "At 02:30:00, 02:30:10, 02:30:20, 02:30:30, 02:30:40 and 02:30:50, UTC"},
+		{"@daily", "At 00:00, UTC"},
+		{"@weekly", "At 00:00, Sunday, UTC"},
+		{"@yearly", "At 00:00, on the 1st, in January, UTC"},
+		{"0 12 1,15 * *", "At 12:00, on the 1st and 15th, UTC"},
+		{"0 12 1-7 * *", "At 12:00, on the 1st to 7th, UTC"},
+		{"0 12 */2 * *", "At 12:00, on every 2nd day of the month from the 1st on, UTC"},
+		{"0 12 28-3 * *", "At 12:00, on the 1st to 3rd and 28th to 31st, UTC"},
+		{"0 0 L * *", "At 00:00, on the last day of the month, UTC"},
+		{"0 0 L-1 * *", "At 00:00, on the day before the last day of the month, UTC"},
+		{"0 0 L-3 * *", "At 00:00, on the 3rd day before the last day of the month, UTC"},
+		{"0 0 LW,15W * *", "At 00:00, on the last day from Monday to Friday of the month and the day from Monday to Friday nearest to the 15th, UTC"},
+		{"0 0 L-3W * *", "At 00:00, on the day from Monday to Friday nearest to the 3rd day before the last day of the month, UTC"},
+		{"0 0 1,L * *", "At 00:00, on the 1st and the last day of the month, UTC"},
+		{"0 0 * * FRI#2,5L", "At 00:00, on the 2nd Friday of the month and the last Friday of the month, UTC"},
+		{"0 0 * * 0,6", "At 00:00, Saturday and Sunday, UTC"},
+		{"0 0 * * FRI-MON", "At 00:00, Friday to Monday, UTC"},
+		{"0 0 * * MON,WED,FRI", "At 00:00, Monday, Wednesday and Friday, UTC"},
+		{"0 0 13 * FRI", "At 00:00, on the 13th or on Friday, UTC"},
+		{"0 0 13 * FRI; days=and", "At 00:00, on the 13th if that is Friday, UTC"},
+		{"0 0 */2 * MON,TUE", "At 00:00, on every 2nd day of the month from the 1st on if that is Monday or Tuesday, UTC"},
+		{"0 0 29 2 *", "At 00:00, on the 29th, in February, UTC"},
+		{"0 0 1 NOV-FEB *", "At 00:00, on the 1st, in January, February, November and December, UTC"},
+		{"0 0 1 */3 *", "At 00:00, on the 1st, in January, April, July and October, UTC"},
+		{"0 0 1 1 * 2026,2028,2030-2032", "At 00:00, on the 1st, in January, in 2026, 2028 and 2030 to 2032, UTC"},
+		{"H H(0-7) * * *; seed=greet", "At 06:28, UTC"},
+		{"H/15 * * * *; seed=greet", "Every 15 minutes from minute 7 on, UTC"},
+		{"@every 90s", "Every 1 minute 30 seconds"},
+		{"@every 1h; anchor=2026-11-23T06:00:00Z; except=SAT..SUN", "Every hour, counted from 2026-11-23 06:00:00 UTC, except on Saturday to Sunday, UTC"},
+		{"@every 1ms", "Every 1ms"},
+		{"@after 5m", "5 minutes after the end of the last execution"},
+		{"@at 2026-11-23T06:00:00.5Z", "Once, at 2026-11-23 06:00:00.5 UTC"},
+		{"0 9 * * *; except=12-25,2026-12-24..2027-01-02,SAT; from=2026-01-01T00:00:00Z; until=2027-01-01T00:00:00Z; jitter=30s", "At 09:00, except on 25 December, 2026-12-24 to 2027-01-02 and Saturday, UTC, from 2026-01-01 00:00:00 UTC, until 2027-01-01 00:00:00 UTC, each start put off by up to 30 seconds"},
+		{"*/10 * * * *; not=* 2-3 * * * + & * * 13 * FRI", "Every 10 minutes, but not every minute from 02:00 to 03:59, but not every minute, on the 13th if that is Friday, UTC"},
+		{"CRON_TZ=Europe/London 0 9 25 * *; roll=preceding; holidays=12-25..12-26,01-01", "At 09:00, on the 25th, or the business day before, with no business on 25 December to 26 December and 1 January, Europe/London"},
+		{"30 2 * * *; gap=skip; repeat=both", "At 02:30, not at times that a clock put forward leaves out, at both of times that come twice, UTC"},
+		{"CRON_TZ=Europe/Berlin 0 9 * * MON-FRI | CRON_TZ=Europe/Berlin 0 12 * * SAT", "At 09:00, Monday to Friday, Europe/Berlin; and at 12:00, Saturday, Europe/Berlin"},
+	} {
+		if got := mustCompile(t, c[0]).Describe(); got != c[1] {
+			t.Errorf("%q:\n got %s\nwant %s", c[0], got, c[1])
+		}
+	}
+}
