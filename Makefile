@@ -9,6 +9,10 @@ FUZZTIME ?= 60s
 CYCLES   ?= 200
 CUTS     ?= 200
 SOAK     ?= 10m
+BENCHTIME ?= 1s
+
+# expressions at every transition
+EXPRESSIONS ?= 50
 
 .PHONY: all
 all: vet test lint
@@ -26,6 +30,7 @@ race:
 .PHONY: vet
 vet:
 	$(GO) vet ./...
+	cd bench && $(GO) vet ./...
 	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "gofmt is needed for:"; echo "$$unformatted"; exit 1; }
 
 .PHONY: lint
@@ -40,6 +45,10 @@ cover:
 .PHONY: bench
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: bench-peers
+bench-peers: # beside other libraries, in one run
+	cd bench && $(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 ## Campaigns: see docs/testing.md. The targets that end in -ci are the share of
 ## them that every CI run can afford.
@@ -69,6 +78,12 @@ bitrot:
 .PHONY: fulldisk
 fulldisk:
 	$(GO) test ./internal/faults -run 'TestFullDisk' -count=1 -timeout 4h -v -fills 20
+
+.PHONY: oracle oracle-ci
+oracle: # schedules against brute force, at every transition of every zone
+	$(GO) test ./internal/schedule -run 'TestOracle' -count=1 -timeout 4h -v -oracle $(EXPRESSIONS) -seed $$(date +%s)
+oracle-ci:
+	$(MAKE) oracle EXPRESSIONS=6
 
 .PHONY: soak
 soak: # 1,000 jobs each second

@@ -2,6 +2,7 @@ package chronos_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,6 +25,10 @@ func TestSchedulesRun(t *testing.T) {
 		{"bounds are inclusive", chronos.Job{Schedule: chronos.Every(time.Minute).From(at("00:03:00")).Until(at("00:05:00"))}, succeed, "00:03:00 00:04:00 00:05:00", true, false},
 		{"seconds", chronos.Job{Schedule: chronos.Cron("*/20 9 * * * *")}, succeed, "00:09:00 00:09:20 00:09:40", false, false},
 		{"zone", chronos.Job{Schedule: chronos.Cron("5 1 * * *").In(zone("Europe/Berlin"))}, succeed, "00:05:00", false, false},
+		{"union", chronos.Job{Schedule: chronos.Union(chronos.Cron("2-59/4 * * * *"), chronos.Every(5*time.Minute))}, succeed, "00:02:00 00:05:00 00:06:00 00:10:00", false, false},
+		{"union that ends", chronos.Job{Schedule: chronos.Union(chronos.At(at("00:03:00")), chronos.At(at("00:03:00")), chronos.At(at("00:07:00")))}, succeed, "00:03:00 00:07:00", true, false},
+		{"except times", chronos.Job{Schedule: chronos.Cron("*/2 * * * *").Except(chronos.Cron("4-6 * * * *"))}, succeed, "00:02:00 00:08:00 00:10:00", false, false},
+		{"except the day it is", chronos.Job{Schedule: chronos.Union(chronos.Every(time.Minute).ExceptDays(epoch.Format(time.DateOnly)), chronos.Cron("9 * * * *"))}, succeed, "00:09:00", false, false},
 		{"once", chronos.Job{Schedule: chronos.At(at("00:07:00"))}, succeed, "00:07:00", true, false},
 		{"once, removed", chronos.Job{Schedule: chronos.At(at("00:07:00")), RemoveAfter: true}, succeed, "00:07:00", true, true},
 		{"once, removed after its retries", chronos.Job{Schedule: chronos.At(at("00:07:00")), RemoveAfter: true,
@@ -157,6 +162,23 @@ func TestSchedulesRefused(t *testing.T) {
 			"zone for every":   chronos.Every(time.Hour).SkipGap(),
 			"jitter too large": chronos.Every(time.Hour).Jitter(25 * time.Hour),
 			"negative jitter":  chronos.Every(time.Hour).Jitter(-1),
+			"union of none":    chronos.Union(),
+			"union with After": chronos.Union(chronos.Cron("@daily"), chronos.After(time.Hour)),
+			"union with wrong": chronos.Union(chronos.Cron("@daily"), chronos.Cron("0 25 * * *")),
+			"never in a union": chronos.Union(chronos.Cron("@daily"), chronos.Cron("0 0 30 2 *")),
+			"no such day":      chronos.Cron("@daily").ExceptDays("2026-02-30"),
+			"every day":        chronos.Cron("@daily").ExceptDays("MON..SUN"),
+			"except itself":    chronos.Cron("@daily").Except(chronos.Cron("@daily")),
+			"except wrong":     chronos.Cron("@daily").Except(chronos.Cron("0 25 * * *")),
+			"except garbage":   chronos.Cron("@daily").Except(chronos.Cron("@often")),
+			"except a rate":    chronos.Cron("@daily").Except(chronos.Every(time.Hour)),
+			"except bounded":   chronos.Cron("@daily").Except(chronos.Cron("0 3 * * *").Until(at("03:00:00"))),
+			"except elsewhere": chronos.Cron("@daily").Except(chronos.Cron("0 3 * * *").In(zone("Europe/Berlin"))),
+			"rate except":      chronos.Every(time.Hour).Except(chronos.Cron("0 3 * * *")),
+			"no convention":    chronos.Cron("@daily").OnBusinessDays("sideways"),
+			"no business":      chronos.Cron("@daily").OnBusinessDays(chronos.RollFollowing, "01-01..12-31"),
+			"rate on business": chronos.Every(time.Hour).OnBusinessDays(chronos.RollFollowing),
+			"hash of a year":   chronos.Cron("0 0 0 1 1 * H"),
 		} {
 			_, err := r.Put(r.ctx, chronos.Job{ID: "job", Handler: "h", Schedule: s})
 			if err == nil {
@@ -167,5 +189,56 @@ func TestSchedulesRefused(t *testing.T) {
 		}
 		_, err := r.Get(r.ctx, "job")
 		wantError(t, err, chronos.ErrNotFound)
+	})
+}
+
+// H is the hash of the job's ID, for a job that is put and for a preview, and
+// stays in the stored text.
+func TestHashRuns(t *testing.T) {
+	bubble(t, chronos.Options{}, func(r *rig) {
+		r.handle(succeed)
+		sched := chronos.Cron("H/10 * * * *")
+		for _, id := range []string{"one", "two", "three"} {
+			r.put(chronos.Job{ID: id, Schedule: sched})
+		}
+		if _, err := r.PutAll(r.ctx, []chronos.Job{{ID: "four", Handler: "h", Schedule: sched}, {ID: "as-one", Handler: "h", Schedule: sched.For("one")}}); err != nil {
+			t.Fatal(err)
+		}
+		r.start()
+		r.until("01:00:59")
+		firsts := map[time.Time]bool{}
+		for id, seed := range map[string]string{"one": "one", "two": "two", "three": "three", "four": "four", "as-one": "one"} {
+			var want []time.Time
+			for due := range sched.For(seed).Between(epoch, epoch.Add(time.Hour)) {
+				want = append(want, due)
+			}
+			rows := r.rows(id)
+			if len(rows) != len(want) || len(want) != 6 {
+				t.Errorf("%s: %d rows, want %d", id, len(rows), len(want))
+				continue
+			}
+			for _, x := range rows {
+				if !slices.ContainsFunc(want, x.Due.Equal) {
+					t.Errorf("%s: row %s", id, rowText(x))
+				}
+			}
+			firsts[want[0]] = true
+		}
+		if len(firsts) < 3 {
+			t.Errorf("%d different times for four jobs", len(firsts))
+		}
+		if text := r.get("one").Schedule.String(); text != "H/10 * * * *" {
+			t.Errorf("stored as %q", text)
+		}
+		r.put(chronos.Job{ID: "one", Schedule: sched}) // unchanged
+		if v := r.get("one").Version; v != 1 {
+			t.Errorf("version %d", v)
+		}
+		r.must(r.Pause(r.ctx, "one", ""))
+		r.until("02:00:59")
+		r.must(r.Resume(r.ctx, "one"))
+		if next, _ := sched.For("one").Next(time.Now()); !r.get("one").State.NextDue.Equal(next) {
+			t.Errorf("next due %v, want %v", r.get("one").State.NextDue, next)
+		}
 	})
 }

@@ -12,7 +12,18 @@ import (
 	_ "time/tzdata"
 )
 
-var oracleSize = flag.Int("oracle", 0, "expressions per transition of every zone (0: a sample of the transitions)")
+var (
+	oracleSize = flag.Int("oracle", 0, "expressions per transition of every zone (0: two at a sample of the transitions)")
+	oracleSeed = flag.Uint64("seed", 1, "of the expressions")
+)
+
+// random draws the expressions of one oracle test.
+func random(t *testing.T, test uint64) *rand.Rand {
+	if *oracleSize > 0 {
+		t.Logf("-oracle %d -seed %d", *oracleSize, *oracleSeed)
+	}
+	return rand.New(rand.NewPCG(*oracleSeed, test))
+}
 
 // zones returns the IANA zones, those that are links to others left out.
 func zones(t testing.TB) map[string][]int64 {
@@ -117,10 +128,6 @@ func (n naive) expect(list []moment, step int64, gap Gap, repeat Repeat) (due []
 // three hours on each side are known.
 func checkWindow(t *testing.T, zone string, list []moment, step int64, n naive, gap Gap, repeat Repeat) int {
 	t.Helper()
-	lo, hi := list[0].at+3*3600, list[len(list)-1].at-3*3600
-	if lo < 0 {
-		return 0
-	}
 	spec := n.spec()
 	spec.Zone, spec.Gap, spec.Repeat = zone, gap, repeat
 	s, err := Compile(spec)
@@ -130,7 +137,18 @@ func checkWindow(t *testing.T, zone string, list []moment, step int64, n naive, 
 		}
 		return 0
 	}
-	var got, want []int64
+	got, want := compareWindow(s, list, step, n, gap, repeat)
+	if !slices.Equal(got, want) {
+		t.Errorf("%v around %v:\n got %v\nwant %v", spec, time.Unix(list[len(list)/2].at, 0).UTC(), clock(got, zone), clock(want, zone))
+	}
+	return 1 + len(got)
+}
+
+func compareWindow(s *Schedule, list []moment, step int64, n naive, gap Gap, repeat Repeat) (got, want []int64) {
+	lo, hi := list[0].at+3*3600, list[len(list)-1].at-3*3600
+	if lo < 0 {
+		return nil, nil
+	}
 	for at := time.Unix(lo-1, 0); ; {
 		next, ok := s.Next(at)
 		if !ok || next.Unix() > hi {
@@ -143,10 +161,50 @@ func checkWindow(t *testing.T, zone string, list []moment, step int64, n naive, 
 			want = append(want, at)
 		}
 	}
-	if !slices.Equal(got, want) {
-		t.Errorf("%v from %v:\n got %v\nwant %v", spec, time.Unix(lo, 0).UTC(), clock(got, zone), clock(want, zone))
+	return got, want
+}
+
+// TestOracleCatches is the control: a schedule with a mistake in it does not
+// pass the oracle.
+func TestOracleCatches(t *testing.T) {
+	all := zones(t)
+	names := slices.DeleteFunc(sortedKeys(all), func(name string) bool { return len(all[name]) == 0 })
+	for mistake, make := range map[string]func(r *rule){
+		"a gap is skipped":            func(r *rule) { r.cron.fill = false },
+		"a gap is always made up":     func(r *rule) { r.cron.fill = true },
+		"both passes":                 func(r *rule) { r.cron.repeat = RepeatBoth },
+		"the first pass":              func(r *rule) { r.cron.repeat = RepeatFirst },
+		"the last pass":               func(r *rule) { r.cron.repeat = RepeatLast },
+		"UTC":                         func(r *rule) { r.cron.zone = time.UTC },
+		"no day is left out":          func(r *rule) { r.cron.wall.except = nil },
+		"no expression is left out":   func(r *rule) { r.cron.wall.not = nil },
+		"no day moves":                func(r *rule) { r.cron.wall.roll = nil },
+		"a value of the hours is off": func(r *rule) { r.cron.wall.plan.hours ^= 1 << 2 },
+	} {
+		r, caught := rand.New(rand.NewPCG(1, 1)), 0
+		for range 4000 {
+			zone := names[r.IntN(len(names))]
+			loc, _ := time.LoadLocation(zone)
+			at := all[zone][r.IntN(len(all[zone]))]
+			n := randomNaive(r, false, false).modified(r)
+			gap, repeat := policies(r)
+			spec := n.spec()
+			spec.Zone, spec.Gap, spec.Repeat = zone, gap, repeat
+			s, err := Compile(spec)
+			if err != nil || at%60 != 0 || offset(loc, at-1)%60 != 0 || offset(loc, at)%60 != 0 {
+				continue
+			}
+			make(&s.rules[0])
+			if got, want := compareWindow(s, window(loc, at, 60), 60, n, gap, repeat); !slices.Equal(got, want) {
+				if caught++; caught == 3 {
+					break
+				}
+			}
+		}
+		if caught < 3 {
+			t.Errorf("%s: caught %d times", mistake, caught)
+		}
 	}
-	return 1 + len(got)
 }
 
 // neverDue tells if a schedule was refused for what the oracle cannot rule out.
@@ -165,7 +223,7 @@ func clock(list []int64, zone string) (texts []string) {
 // TestOracleTransitions walks every transition of every zone, three hours to
 // each side, minute by minute.
 func TestOracleTransitions(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
+	r := random(t, 2)
 	windows, checks, perWindow := 0, 0, 2
 	if *oracleSize > 0 {
 		perWindow = *oracleSize
@@ -192,12 +250,12 @@ func TestOracleTransitions(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d zones, %d transitions, %d checks", len(all), windows, checks)
+	t.Logf("%d zones, %d transitions, %d expressions, %d checks", len(all), windows, windows*perWindow, checks)
 }
 
 // TestOracleSeconds does the same second by second, with a seconds field.
 func TestOracleSeconds(t *testing.T) {
-	r := rand.New(rand.NewPCG(3, 4))
+	r := random(t, 4)
 	all := zones(t)
 	names, checks := sortedKeys(all), 0
 	names = slices.DeleteFunc(names, func(name string) bool { return len(all[name]) == 0 })
@@ -216,7 +274,7 @@ func TestOracleSeconds(t *testing.T) {
 // TestOracleCalendar compares years of sparse schedules, in UTC and in zones,
 // with a walk over all days that maps each civil match to instants by search.
 func TestOracleCalendar(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 6))
+	r := random(t, 6)
 	all := zones(t)
 	names, checks := sortedKeys(all), 0
 	for range 1000 + 1000**oracleSize {

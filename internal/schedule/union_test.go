@@ -69,11 +69,11 @@ func TestUnionJitter(t *testing.T) {
 
 // TestOracleEvery compares Every with days left out, instant by instant.
 func TestOracleEvery(t *testing.T) {
-	r := rand.New(rand.NewPCG(13, 14))
+	r := random(t, 14)
 	all := zones(t)
 	names := slices.DeleteFunc(sortedKeys(all), func(name string) bool { return len(all[name]) == 0 })
 	checks := 0
-	for range 2000 {
+	for range 2000 * max(1, *oracleSize) {
 		name := names[r.IntN(len(names))]
 		zone, _ := time.LoadLocation(name)
 		list := randomDays(r)
