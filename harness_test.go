@@ -360,5 +360,12 @@ func same(t *testing.T, what string, got, want []string) {
 // fsync: what these tests call a crash is a copy of what was written.
 func TestMain(m *testing.M) {
 	testhook.Raft = func(c *raftfsm.Config) { c.NoCompaction, c.NoSync = true, true }
-	os.Exit(m.Run())
+	dir, err := os.MkdirTemp("", "zones")
+	if err != nil {
+		panic(err)
+	}
+	os.Setenv("ZONEINFO", dir) // looked at first; see moveZone
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
 }

@@ -92,9 +92,10 @@ func (p *Planner) Trouble() map[string]string {
 // returns when all that it started has ended.
 func (p *Planner) Run(ctx context.Context) {
 	p.agenda.reset()
-	var sweeping sync.WaitGroup
-	defer sweeping.Wait()
-	sweeping.Go(func() { p.janitor.run(ctx) })
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { p.janitor.run(ctx) })
+	beside.Go(func() { p.survey(ctx) })
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

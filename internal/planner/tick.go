@@ -44,6 +44,9 @@ func (p *Planner) tick(r *store.Reader, e store.DueEntry, now int64) (*raftfsm.F
 	if err != nil {
 		return nil, 0, &scheduleError{def.Schedule, err}
 	}
+	if due+misfireAfter >= now && !sched.Is(schedule.KindAfter) && !sched.Due(time.Unix(0, due)) {
+		return p.replaced(e.Job, job, st, now), def.Priority, nil // the time-zone data has changed
+	}
 	fire := &raftfsm.Fire{Job: e.Job, Generation: job.Generation, Version: job.Version, ExpectDue: due}
 	switch {
 	case sched.Is(schedule.KindAfter):

@@ -1,6 +1,9 @@
 package schedule
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // Cache compiles schedules from their text form, each once: many jobs share one
 // text. The zero value is ready, and safe for concurrent use.
@@ -9,6 +12,7 @@ type Cache struct {
 
 	mu     sync.Mutex
 	byText map[string]cached
+	round  int // of Refresh: what was compiled before one is not kept after it
 }
 
 type cached struct {
@@ -21,10 +25,11 @@ const cacheKept = 10_000
 
 // Get returns the schedule that a text describes for a job.
 func (c *Cache) Get(text, job string) (*Schedule, error) {
-	if found, ok := c.look(text); ok {
-		if found.specs == nil {
-			return found.sched, nil
-		}
+	found, round, ok := c.look(text)
+	switch {
+	case ok && found.specs == nil:
+		return found.sched, nil
+	case ok:
 		return c.get(text+"\x00"+job, For(job, found.specs))
 	}
 	specs, err := Parse(text)
@@ -32,33 +37,50 @@ func (c *Cache) Get(text, job string) (*Schedule, error) {
 		return nil, err
 	}
 	if Hashed(specs) {
-		c.keep(text, cached{specs: specs})
+		c.keep(text, cached{specs: specs}, round)
 		return c.get(text+"\x00"+job, For(job, specs))
 	}
 	return c.get(text, specs)
 }
 
 func (c *Cache) get(key string, specs []Spec) (*Schedule, error) {
-	if found, ok := c.look(key); ok {
+	found, round, ok := c.look(key)
+	if ok {
 		return found.sched, nil
 	}
 	sched, err := c.compiler.Compile(specs...)
 	if err == nil {
-		c.keep(key, cached{sched: sched})
+		c.keep(key, cached{sched: sched}, round)
 	}
 	return sched, err
 }
 
-func (c *Cache) look(key string) (cached, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	found, ok := c.byText[key]
-	return found, ok
+// Refresh looks if the machine's time-zone data has changed, as far as it
+// matters in the next ten years. If so, it compiles everything anew from then on
+// and tells so.
+func (c *Cache) Refresh(now time.Time) (changed bool) {
+	if changed = c.compiler.refresh(now); changed {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.byText = nil
+		c.round++
+	}
+	return changed
 }
 
-func (c *Cache) keep(key string, v cached) {
+func (c *Cache) look(key string) (found cached, round int, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	found, ok = c.byText[key]
+	return found, c.round, ok
+}
+
+func (c *Cache) keep(key string, v cached, round int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if round != c.round {
+		return
+	}
 	if c.byText == nil || len(c.byText) >= cacheKept {
 		c.byText = map[string]cached{}
 	}

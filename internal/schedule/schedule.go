@@ -80,6 +80,22 @@ func (c *Compiler) zone(name string) (*time.Location, error) {
 	return zone, nil
 }
 
+// refresh forgets the zones if the data of one of them has changed, and tells if
+// it has. A change that makes no difference for years is none.
+func (c *Compiler) refresh(now time.Time) (changed bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, zone := range c.zones {
+		if fresh, err := loadZone(name); err == nil && !sameZone(zone, fresh, now.Unix()) {
+			changed = true
+		}
+	}
+	if changed {
+		c.zones = nil
+	}
+	return changed
+}
+
 // Specs returns the Specs in normal form: single blanks in expressions and none
 // in lists of days, times in UTC, the zone UTC written as "". Parse gives them
 // back for their [Format].
@@ -102,6 +118,12 @@ func (s *Schedule) Next(after time.Time) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return time.Unix(0, next).UTC(), true
+}
+
+// Due tells if the schedule is due at an instant. For KindAfter it has no
+// meaning.
+func (s *Schedule) Due(at time.Time) bool {
+	return inHorizon(at) && s.next(at.UnixNano()-1) == at.UnixNano()
 }
 
 func (s *Schedule) next(low int64) int64 {

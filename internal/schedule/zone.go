@@ -39,6 +39,19 @@ func periodAt(zone *time.Location, t int64) period {
 	return p
 }
 
+// sameZone tells if two zones have the same offsets for ten years from now on.
+func sameZone(a, b *time.Location, now int64) bool {
+	const years = 10 * 366 * daySeconds
+	for t := now; t < now+years; {
+		p, q := periodAt(a, t), periodAt(b, t)
+		if p.offset != q.offset {
+			return false
+		}
+		t = min(p.end, q.end)
+	}
+	return true
+}
+
 // changeBefore returns since when the zone has had the offset of p, and which
 // one it had before. A change more than maxShift before t is not looked for.
 func changeBefore(zone *time.Location, p period, t int64) (start, before int64) {
