@@ -38,11 +38,12 @@
 //
 // # Schedules
 //
-// A [Schedule] is a value: [Cron], [Every], [After] or [At], with a zone, bounds,
-// jitter and a daylight-saving policy as methods. Constructors do not fail;
+// A [Schedule] is a value: [Cron], [Every], [After] or [At], or a [Union] of
+// some, with a zone, bounds, jitter, days and times to leave out, business days
+// and a daylight-saving policy as methods. Constructors do not fail;
 // [Schedule.Err] and Put say what is wrong, and a schedule that can never be due
-// is wrong. [Schedule.Next] previews, [Schedule.String] and [ParseSchedule] are a
-// text form.
+// is wrong. [Schedule.NextN], [Schedule.Between] and [Schedule.Describe] show what
+// it comes to, [Schedule.String] and [ParseSchedule] are a text form.
 //
 // Cron expressions have 5 fields, 6 (seconds in front) or 7 (a year behind), and
 // are in UTC unless In names a zone. When both day fields are restricted, a day
@@ -50,11 +51,13 @@
 // saving follows Debian's cron(8): a job with a fixed time whose time falls into
 // the gap runs once, right after it, and runs once when its time comes twice; one
 // whose minute or hour field starts with * runs at every matching instant.
+// docs/schedules.md has the grammar, the rules and their sources.
 //
 // The due instants of Every lie on a lattice from its anchor, whatever happened
 // meanwhile. After counts from the committed end of the last execution. The time
 // zone must be known wherever the job is scheduled: a host that may run without
-// the system's zone database imports time/tzdata.
+// the system's zone database imports time/tzdata. When the zone data of the
+// machine changes, next instants follow.
 //
 // # Handlers
 //

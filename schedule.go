@@ -299,11 +299,8 @@ func (s Schedule) Next(t time.Time) (time.Time, bool) {
 // NextN are the first n due instants after t, or as many as there are.
 func (s Schedule) NextN(t time.Time, n int) []time.Time {
 	var out []time.Time
-	for ok := true; len(out) < n; {
-		if t, ok = s.Next(t); !ok {
-			break
-		}
-		out = append(out, t)
+	for next, ok := s.Next(t); ok && len(out) < n; next, ok = s.Next(next) {
+		out = append(out, next)
 	}
 	return out
 }

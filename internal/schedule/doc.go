@@ -2,7 +2,7 @@
 //
 // A [Spec] says it in words of the user (a cron expression, a period, a delay
 // or one instant, with a zone, bounds and policies), [Compile] checks every
-// word and turns them into a [Schedule], and [Schedule.Next] computes. There is
+// word and turns some of them into a [Schedule], and [Schedule.Next] computes. There is
 // no clock in here: the same Spec and the same instant give the same answer on
 // every machine that has the same time-zone data.
 //
@@ -22,6 +22,9 @@
 // from the instant given to Next, which is the end of the last execution; one
 // that would end before From is due at From. KindAt is a single instant.
 //
+// Several Specs make a union, which is due when one of them is. A delay stands
+// alone.
+//
 // # Cron expressions
 //
 // At most [MaxExpr] bytes, fields separated by blanks:
@@ -29,7 +32,7 @@
 //	second        0-59             only with 6 or 7 fields; 0 without
 //	minute        0-59
 //	hour          0-23
-//	day-of-month  1-31             L (last day), 15W (weekday nearest to the 15th)
+//	day-of-month  1-31             L (last day), L-3, 15W (weekday nearest to the 15th), LW, L-3W
 //	month         1-12, JAN-DEC
 //	day-of-week   0-7, SUN-SAT     0 and 7 are Sunday; 5L (last Friday), FRI#2 (second Friday)
 //	year          1970-2262        only with 6 or 7 fields; any without
@@ -41,23 +44,45 @@
 //
 // A field is a list of parts separated by commas: a value, a range a-b, either
 // with /step, or * and */step. A value with a step but without an end (5/15) runs
-// to the end of the field. Names are case-insensitive and stand wherever their
-// numbers may. ? alone is the same as *. A step may be at most the number of values of the
-// field: */90 in minutes would fire once an hour, which nobody means. The macros
-// are @hourly @daily @midnight @weekly @monthly @yearly @annually.
+// to the end of the field. A range that ends before it begins (22-2, FRI-MON,
+// 28-3) goes round the end of the field, its steps too, in every field but the
+// year. Names are case-insensitive and stand wherever their numbers may. ? alone
+// is the same as *. A step may be at most the number of values of the field:
+// */90 in minutes would fire once an hour, which nobody means. The macros are
+// @hourly @daily @midnight @weekly @monthly @yearly @annually.
 //
-// Wrap-around ranges (22-2), LW, L-3 and H are refused with a hint. gronx
-// interprets the parts, once, in Compile; its search and its IsValid are not
-// used (they are wrong in zones, and depend on the moment of the call).
+// H is a value of the field by the hash of a seed, the job's ID unless the Spec
+// has one: any (of the days of the month, 1 to 28), one of H(a-b), or with a step
+// the values that lie whole steps from one of the first ones: H/15 is 7,22,37,52,
+// say.
+//
+// gronx interprets the parts that do not depend on the month, once, in Compile;
+// its search and its IsValid are not used (they are wrong in zones, and depend on
+// the moment of the call).
 //
 // When both day fields are restricted a day matches if either does, as in Vixie
-// cron; a field that starts with * or ? is not restricted, and then both must match
-// (so "*/2" with a weekday is an AND). AndDays asks for AND always.
+// cron; a field that starts with *, ? or H/ is not restricted, and then both must
+// match (so "*/2" with a weekday is an AND). AndDays asks for AND always.
+//
+// # What moves and leaves out due times
+//
+// A cron schedule is computed on the wall clock first: the days that match move to
+// business days (Roll), the days of Except and then the times that an expression
+// of Not matches are left out. What remains is mapped to instants by the zone and
+// its policies. So the nominal day and time count, also where daylight saving
+// moves a due time, and a time that is left out is due in neither pass of a
+// repeated hour. KindEvery has no wall clock: Except leaves out instants by their
+// date in the zone.
+//
+// The search goes from one candidate day to the next, and within a day by sets
+// of hours, minutes and seconds, so that a second that is left out for eleven
+// months costs no more than a day.
 //
 // # Daylight saving
 //
 // The rule is Debian's cron(8). A fixed-time job is one whose minute field and
-// hour field both start with neither * nor ?; the seconds field plays no part.
+// hour field both start with none of *, ? and H/; the seconds field plays no
+// part.
 //
 //   - Gap (the clock is put forward): a fixed-time job with due times inside the
 //     gap runs once, at the first instant after the gap, however many of its
@@ -77,9 +102,16 @@
 //	@after 5m
 //	@at 2026-11-23T06:00:00Z
 //
-// An optional CRON_TZ= (or TZ=) comes first, then the schedule, then options
-// separated by semicolons, each at most once: anchor=, from=, until= (RFC 3339),
-// jitter= (a Go duration), gap=shift|skip, repeat=auto|first|both|last,
-// days=or|and. An option nobody knows is an error, so that a later version can
-// add one without being misread by an earlier one.
+//	0 9 * * MON-FRI; except=12-24..01-02 | 0 12 * * SAT
+//
+// Schedules of a union are separated by |. In each an optional CRON_TZ= (or TZ=)
+// comes first, then the schedule, then options separated by semicolons, each at
+// most once: anchor=, from=, until= (RFC 3339), jitter= (a Go duration),
+// gap=shift|skip, repeat=auto|first|both|last, days=or|and,
+// roll=following|preceding|modified-following|modified-preceding|nearest,
+// holidays= and except= (lists of days), not= (expressions separated by +; one
+// that begins with & asks for both day fields), seed=. A list of days has items
+// such as 2026-12-24, 2026-12-24..2027-01-02, 12-25, 12-24..01-02, SAT, FRI..SUN.
+// An option nobody knows is an error, so that a later version can add one
+// without being misread by an earlier one.
 package schedule

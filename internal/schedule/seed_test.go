@@ -148,7 +148,7 @@ func TestCache(t *testing.T) {
 	if get("0 9 * * *", "a") != get("0 9 * * *", "b") {
 		t.Error("one text was compiled twice")
 	}
-	if get("H 9 * * *", "a") != get("H 9 * * *", "a") {
+	if first := get("H 9 * * *", "a"); first != get("H 9 * * *", "a") {
 		t.Error("one text was compiled twice for a job")
 	}
 	if get("H 9 * * *", "a") == get("H 9 * * *", "b") {
