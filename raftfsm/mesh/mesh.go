@@ -1,0 +1,253 @@
+package mesh
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"sync"
+	"time"
+)
+
+// Config says who a node is and how it reaches the others.
+type Config struct {
+	Cluster  string // shared by all nodes
+	Node     string // name of this one, unique in the cluster
+	Listener net.Listener
+	Dial     func(ctx context.Context, addr string) (net.Conn, error)
+	Peers    map[string]string // addresses of nodes, this one's included
+	Logger   *slog.Logger
+}
+
+const (
+	helloTimeout = 5 * time.Second
+	// strangersMax is how many connections may be at their hello at once.
+	strangersMax = 128
+)
+
+// Mesh is one node's end of all connections.
+type Mesh struct {
+	cfg     Config
+	serve   map[Kind]func(node string, conn net.Conn)
+	places  chan struct{}
+	closing chan struct{}
+	owned   sync.WaitGroup
+
+	mu    sync.Mutex
+	book  map[string]string
+	conns map[net.Conn]struct{}
+	down  bool
+}
+
+// New makes a mesh. serve says who takes incoming connections of a kind; each
+// runs in a goroutine of its own, which Close waits for, and ends when its
+// connection does. Nothing is accepted before Start.
+func New(cfg Config, serve map[Kind]func(node string, conn net.Conn)) *Mesh {
+	return &Mesh{
+		cfg: cfg, serve: serve, places: make(chan struct{}, strangersMax), closing: make(chan struct{}),
+		book: maps.Clone(cfg.Peers), conns: map[net.Conn]struct{}{},
+	}
+}
+
+// Start accepts connections until Close.
+func (m *Mesh) Start() { m.owned.Go(m.accept) }
+
+func (m *Mesh) accept() {
+	for wait := 5 * time.Millisecond; ; {
+		conn, err := m.cfg.Listener.Accept()
+		if err == nil {
+			wait = 5 * time.Millisecond
+			m.greet(conn)
+			continue
+		}
+		if m.closed() || errors.Is(err, net.ErrClosed) {
+			return
+		}
+		m.cfg.Logger.Warn("chronos: the cluster port accepts nothing for a moment", "error", err)
+		select { // out of file descriptors, for example
+		case <-time.After(wait):
+			wait = min(2*wait, time.Second)
+		case <-m.closing:
+			return
+		}
+	}
+}
+
+// greet hears a new connection's hello, unless too many are at theirs.
+func (m *Mesh) greet(conn net.Conn) {
+	select {
+	case m.places <- struct{}{}:
+	default:
+		conn.Close()
+		return
+	}
+	if !m.track(conn) {
+		<-m.places
+		return
+	}
+	m.owned.Go(func() {
+		serve, node, err := m.hear(conn)
+		<-m.places
+		if err != nil {
+			m.cfg.Logger.Debug("chronos: connection to the cluster port refused", "from", conn.RemoteAddr(), "error", err)
+			_ = m.drop(conn)
+			return
+		}
+		serve(node, &tracked{conn, m})
+	})
+}
+
+// hear reads the hello and answers it.
+func (m *Mesh) hear(conn net.Conn) (serve func(string, net.Conn), node string, err error) {
+	if err := conn.SetDeadline(time.Now().Add(helloTimeout)); err != nil {
+		return nil, "", err
+	}
+	h, err := readHello(conn)
+	if err != nil {
+		return nil, "", err
+	}
+	answer := welcome
+	serve = m.serve[h.kind]
+	switch {
+	case h.cluster != m.cfg.Cluster:
+		answer, err = wrongCluster, fmt.Errorf("%w: %q", ErrCluster, h.cluster)
+	case h.node == m.cfg.Node:
+		answer, err = itself, fmt.Errorf("mesh: another process says that it is %q, too", h.node)
+		m.cfg.Logger.Error("chronos: two processes have the same node name", "node", h.node, "from", conn.RemoteAddr())
+	case serve == nil:
+		answer, err = unknownKind, fmt.Errorf("mesh: unknown kind %q", byte(h.kind))
+	}
+	b, frameErr := frame(byte(answer), m.cfg.Node)
+	if frameErr != nil {
+		return nil, "", frameErr
+	}
+	if _, writeErr := conn.Write(b); err != nil || writeErr != nil {
+		return nil, "", errors.Join(err, writeErr)
+	}
+	m.learn(h.node, h.addr)
+	return serve, h.node, conn.SetDeadline(time.Time{})
+}
+
+// Dial connects to a node, wherever it was last heard of.
+func (m *Mesh) Dial(ctx context.Context, kind Kind, node string) (net.Conn, error) {
+	addr := m.Addr(node)
+	if addr == "" {
+		return nil, fmt.Errorf("%w: node %q", ErrUnknown, node)
+	}
+	conn, err := m.cfg.Dial(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	if !m.track(conn) {
+		return nil, ErrClosed
+	}
+	if err := m.introduce(ctx, conn, kind, node); err != nil {
+		_ = m.drop(conn)
+		return nil, fmt.Errorf("node %q at %s: %w", node, addr, err)
+	}
+	return &tracked{conn, m}, nil
+}
+
+func (m *Mesh) introduce(ctx context.Context, conn net.Conn, kind Kind, node string) error {
+	deadline := time.Now().Add(helloTimeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	if err := conn.SetDeadline(deadline); err != nil {
+		return err
+	}
+	b, err := hello{kind, m.cfg.Cluster, m.cfg.Node, m.Addr(m.cfg.Node)}.encode()
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Write(b); err != nil {
+		return err
+	}
+	name, err := readAnswer(conn)
+	if err != nil {
+		return err
+	}
+	if name != node {
+		return fmt.Errorf("%w: %q", ErrNode, name)
+	}
+	return conn.SetDeadline(time.Time{})
+}
+
+// Addr is where a node was last heard of, "" if nowhere.
+func (m *Mesh) Addr(node string) string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.book[node]
+}
+
+func (m *Mesh) learn(node, addr string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if addr != "" {
+		m.book[node] = addr
+	}
+}
+
+// Disconnect closes every connection there is: a node that is not well leaves
+// the others to themselves. New ones are accepted and made as before.
+func (m *Mesh) Disconnect() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for conn := range m.conns {
+		conn.Close()
+	}
+}
+
+// Close ends it: nothing is accepted any more, every connection is closed, and
+// who serves one has returned.
+func (m *Mesh) Close() error {
+	m.mu.Lock()
+	if m.down {
+		m.mu.Unlock()
+		return nil
+	}
+	m.down = true
+	close(m.closing)
+	m.mu.Unlock()
+	err := m.cfg.Listener.Close()
+	m.Disconnect()
+	m.owned.Wait()
+	return err
+}
+
+func (m *Mesh) closed() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.down
+}
+
+// track takes a connection into care; it is closed at once, and false, after
+// Close.
+func (m *Mesh) track(conn net.Conn) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.down {
+		conn.Close()
+		return false
+	}
+	m.conns[conn] = struct{}{}
+	return true
+}
+
+func (m *Mesh) drop(conn net.Conn) error {
+	m.mu.Lock()
+	delete(m.conns, conn)
+	m.mu.Unlock()
+	return conn.Close()
+}
+
+// tracked is a connection that Close of the mesh closes, too.
+type tracked struct {
+	net.Conn
+	mesh *Mesh
+}
+
+// Close implements net.Conn.
+func (t *tracked) Close() error { return t.mesh.drop(t.Conn) }

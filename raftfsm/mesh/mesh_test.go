@@ -1,0 +1,171 @@
+package mesh
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// echo serves a connection by sending back what comes, after the caller's name.
+func echo(node string, conn net.Conn) {
+	defer conn.Close()
+	if _, err := io.WriteString(conn, node+":"); err != nil {
+		return
+	}
+	_, _ = io.Copy(conn, conn)
+}
+
+func start(p *pipes, cluster, node, addr string, peers map[string]string) *Mesh {
+	m := New(Config{
+		Cluster: cluster, Node: node, Listener: p.listen(addr), Dial: p.dial, Peers: peers, Logger: slog.New(slog.DiscardHandler),
+	}, map[Kind]func(string, net.Conn){Commands: echo})
+	m.Start()
+	return m
+}
+
+func TestMesh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pipes
+		peers := map[string]string{"a": "addr-a", "b": "addr-b", "x": "addr-x", "gone": "addr-gone", "moved": "addr-b"}
+		a, b := start(&p, "one", "a", "addr-a", peers), start(&p, "one", "b", "addr-b", peers)
+		x := start(&p, "two", "x", "addr-x", peers)
+		defer a.Close()
+		defer b.Close()
+		defer x.Close()
+		conn, err := a.Dial(t.Context(), Commands, "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		go conn.Write([]byte("hi"))
+		got := make([]byte, 4)
+		if _, err := io.ReadFull(conn, got); err != nil || string(got) != "a:hi" {
+			t.Errorf("got %q, %v", got, err)
+		}
+		for node, want := range map[string]error{"x": ErrCluster, "moved": ErrNode, "nowhere": ErrUnknown} {
+			if _, err := a.Dial(t.Context(), Commands, node); !errors.Is(err, want) {
+				t.Errorf("%s: got %v, want %v", node, err, want)
+			}
+		}
+		for _, kind := range []Kind{Raft, 0} {
+			if _, err := a.Dial(t.Context(), kind, "b"); err == nil {
+				t.Errorf("kind %d is served", kind)
+			}
+		}
+		if _, err := a.Dial(t.Context(), Commands, "a"); err == nil {
+			t.Error("a node talks to itself")
+		}
+		if _, err := a.Dial(t.Context(), Commands, "gone"); err == nil {
+			t.Error("nobody answered")
+		}
+		b.Disconnect()
+		if _, err := conn.Read(got); err == nil {
+			t.Error("a connection outlived Disconnect")
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := b.Dial(t.Context(), Commands, "a"); !errors.Is(err, ErrClosed) {
+			t.Errorf("dial after close: %v", err)
+		}
+	})
+}
+
+// A node that calls says where it is: it need not be in anybody's list, and the
+// list may be old.
+func TestMeshLearnsAddresses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pipes
+		a := start(&p, "one", "a", "addr-a", map[string]string{"a": "addr-a", "b": "addr-old"})
+		b := start(&p, "one", "b", "addr-new", map[string]string{"a": "addr-a", "b": "addr-new"})
+		defer a.Close()
+		defer b.Close()
+		if _, err := a.Dial(t.Context(), Commands, "b"); err == nil {
+			t.Fatal("reached where it is not")
+		}
+		if _, err := b.Dial(t.Context(), Commands, "a"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if _, err := a.Dial(t.Context(), Commands, "b"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Strangers get nothing, and hold a bounded number of places for a bounded time.
+func TestMeshStrangers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pipes
+		peers := map[string]string{"a": "addr-a", "b": "addr-b"}
+		a, b := start(&p, "one", "a", "addr-a", peers), start(&p, "one", "b", "addr-b", peers)
+		defer a.Close()
+		defer b.Close()
+		for _, what := range []string{
+			"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "CHRM\x02C\x00\x00", "CHRM\x01C\xff\xff" + strings.Repeat("x", 300),
+			"CHRM\x01C\x00\x03\xffab", "CHRM\x01C\x00\x05\x01a\x01b\x02", "CHRM\x01C\x00\x07\x01a\x01b\x00xx", strings.Repeat("\x00", 5000),
+		} {
+			conn, err := p.dial(t.Context(), "addr-a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.SetDeadline(time.Now().Add(time.Minute))
+			begun := time.Now()
+			go io.WriteString(conn, what)
+			if n, err := conn.Read(make([]byte, 1)); n != 0 || err == nil || time.Since(begun) > helloTimeout {
+				t.Errorf("%.20q: got %d bytes, %v after %v", what, n, err, time.Since(begun))
+			}
+			conn.Close()
+		}
+		for range strangersMax { // they say nothing
+			if _, err := p.dial(t.Context(), "addr-a"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := b.Dial(t.Context(), Commands, "a"); err == nil {
+			t.Error("there was a place left")
+		}
+		time.Sleep(helloTimeout)
+		synctest.Wait()
+		if _, err := b.Dial(t.Context(), Commands, "a"); err != nil {
+			t.Errorf("the places were not given up: %v", err)
+		}
+	})
+}
+
+func FuzzHello(f *testing.F) {
+	whole, err := hello{Commands, "cluster", "node", "addr:1"}.encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(whole))
+	f.Add("CHRM\x01C\x00\x03\x00\x00\x00")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, data string) {
+		r := strings.NewReader(data)
+		h, err := readHello(r)
+		if read := len(data) - r.Len(); read > headSize+maxHello {
+			t.Fatalf("read %d bytes", read)
+		}
+		if err != nil {
+			return
+		}
+		again, err := h.encode()
+		if err != nil || string(again) != data[:len(again)] {
+			t.Fatalf("%+v does not come back: %q, %v", h, again, err)
+		}
+		if _, err := readAnswer(strings.NewReader(data)); err == nil && h.kind == Raft {
+			t.Fatal("a hello passed as an answer")
+		}
+	})
+}
+
+func TestHelloRefusesLongTexts(t *testing.T) {
+	if _, err := (hello{Raft, strings.Repeat("x", 256), "n", "a"}).encode(); err == nil {
+		t.Error("accepted")
+	}
+}
