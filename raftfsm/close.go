@@ -75,13 +75,14 @@ func (n *Node) closeRaft() error {
 // endRaft ends Raft and what talks to it.
 func (n *Node) endRaft() {
 	if n.raft == nil {
+		n.closeNet()
 		return
 	}
 	n.lead.close()
 	n.lead.settle()
 	n.logs.release()
 	_ = n.raft.Shutdown().Error()
-	_ = n.trans.Close()
+	n.closeNet()
 	n.owned.Wait()
 }
 

@@ -1,6 +1,7 @@
 package raftfsm
 
 import (
+	"cmp"
 	"log/slog"
 	"time"
 
@@ -31,6 +32,10 @@ type Config struct {
 	// whatever was ever acknowledged, as long as it is itself undamaged,
 	// which is checked. For one start, by a person's decision.
 	TrustView bool
+
+	// Cluster makes the node one of several; nil: it is alone. ID is required
+	// then.
+	Cluster *Cluster
 
 	// StartTimeout bounds how long Open waits without progress. Default 10 s.
 	StartTimeout time.Duration
@@ -103,10 +108,12 @@ func (c Config) withDefaults() Config {
 func (c *Config) raftConfig(id string, notify chan<- bool) *raft.Config {
 	rc := raft.DefaultConfig()
 	rc.LocalID = raft.ServerID(id)
-	rc.HeartbeatTimeout = singleTimeout
-	rc.ElectionTimeout = singleTimeout
-	rc.LeaderLeaseTimeout = singleTimeout
+	timeout := singleTimeout
 	rc.CommitTimeout = 50 * time.Millisecond
+	if c.Cluster != nil {
+		timeout, rc.CommitTimeout = cmp.Or(c.Cluster.HeartbeatTimeout, heartbeatDefault), commitTimeout
+	}
+	rc.HeartbeatTimeout, rc.ElectionTimeout, rc.LeaderLeaseTimeout = timeout, timeout, timeout
 	rc.MaxAppendEntries = maxAppendEntries
 	// The proposer batches, with two entries in flight. A buffer in front of
 	// Raft would add nothing but a place where futures are forgotten when

@@ -25,6 +25,10 @@ var (
 	ErrUncertain = errors.New("raftfsm: the command may still be applied")
 	// ErrWrongNode: the directory belongs to a node of another name.
 	ErrWrongNode = errors.New("raftfsm: directory belongs to another node")
+	// ErrWrongCluster: the directory belongs to another cluster, or to none.
+	ErrWrongCluster = errors.New("raftfsm: directory belongs to another cluster")
+	// ErrForgotten: the cluster knows this node, but its directory is empty.
+	ErrForgotten = errors.New("raftfsm: the cluster knows this node, whose directory is empty")
 )
 
 // entryResult is what applying one log entry gave: one result per command, or

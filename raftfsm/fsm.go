@@ -29,6 +29,8 @@ type fsm struct {
 	onApply func(*Effects)
 	log     *slog.Logger
 
+	applied progress
+
 	// Derived from the store by reload, and kept in step by Apply.
 	derived
 
@@ -60,6 +62,7 @@ func newFSM(st *store.Store, onApply func(*Effects), log *slog.Logger) *fsm {
 	if err := f.reload(); err != nil {
 		f.stop(err)
 	}
+	f.applied.advance(st.Applied().GetIndex())
 	return f
 }
 
@@ -140,6 +143,7 @@ func (f *fsm) applySome(logs []*raft.Log, out []any) (n int, err error) {
 		return 0, err
 	}
 	f.onApply(eff)
+	f.applied.advance(logs[n-1].Index)
 	return n, nil
 }
 

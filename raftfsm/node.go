@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/chronos-go/chronos/raftfsm/mesh"
 	"github.com/chronos-go/chronos/store"
 )
 
@@ -29,10 +30,16 @@ type Node struct {
 	fsm   *fsm
 	logs  *logStore
 	snaps raft.SnapshotStore
-	trans *raft.InmemTransport
+	trans raft.Transport
 	raft  *raft.Raft
 	lead  *leadership
 	prop  *proposer
+
+	// With companions:
+	mesh  *mesh.Mesh
+	layer *streamLayer
+	links *links
+	desk  *desk
 
 	open    atomic.Bool // effects are reported
 	spoiled atomic.Bool // the state is not to be used again
@@ -54,12 +61,18 @@ func OpenNode(cfg Config) (*Node, error) {
 	cfg = cfg.withDefaults()
 	n := &Node{cfg: cfg, log: cfg.Logger, closing: make(chan struct{})}
 	n.lead = newLeadership(n.log)
+	if cfg.Cluster != nil {
+		if err := n.openMesh(); err != nil {
+			return nil, err
+		}
+	}
 	if err := n.openFiles(); err != nil {
+		n.closeNet()
 		return nil, err
 	}
 	err := n.startRaft()
 	if err == nil {
-		err = n.awaitLeader()
+		err = n.await()
 	}
 	if err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -80,7 +93,7 @@ func (n *Node) openFiles() error {
 	}
 	starts := startsIn(n.cfg.Dir)
 	_, encoder := raft.NewInmemTransport("")
-	r := &recovery{cfg: &n.cfg, log: n.log, trans: encoder, onDamage: n.damaged}
+	r := &recovery{cfg: &n.cfg, log: n.log, trans: encoder, onDamage: n.damaged, mayForm: n.mayForm}
 	if err := r.run(); err != nil {
 		return errors.Join(err, r.release())
 	}
@@ -105,8 +118,11 @@ func (n *Node) openMemory() (err error) {
 		return err
 	}
 	n.logs = newLogStore(raft.NewInmemStore(), "memory", n.cfg.SnapshotBytes)
-	first := singleConfiguration(n.id)
-	c := &createLog{logID: randomID(), nodeID: n.id, term: 1}
+	if err := n.mayForm(); err != nil {
+		return err
+	}
+	first := n.cfg.firstConfiguration(n.id)
+	c := &createLog{logID: n.cfg.newLogID(), nodeID: n.id, term: 1}
 	n.snaps = &memorySnapshots{taken: n.logs.snapshotTaken}
 	return errors.Join(c.fill(n.logs, &first), n.st.SetLogID(c.logID))
 }
@@ -114,7 +130,7 @@ func (n *Node) openMemory() (err error) {
 // startRaft starts Raft, which restores a snapshot first when the plan says
 // so. NewRaft panics on some damage: that is an error here.
 func (n *Node) startRaft() error {
-	_, n.trans = raft.NewInmemTransport(raft.ServerAddress(n.id))
+	n.openTransport()
 	n.fsm = newFSM(n.st, n.applied, n.log)
 	n.logs.fail = n.fsm.stop
 	rc := n.cfg.raftConfig(n.id, n.lead.notify)
@@ -136,7 +152,11 @@ func (n *Node) startRaft() error {
 		fsm:      n.fsm,
 		timeout:  n.cfg.EntryTimeout,
 		patience: n.cfg.LeaderTimeout,
+		forward:  n.forwarding(),
 	})
+	if n.desk != nil {
+		n.desk.take()
+	}
 	if at := n.raft.LastIndex(); at < n.plan.expect {
 		if machine.err != nil {
 			return fmt.Errorf("raftfsm: restore: %w", machine.err)
@@ -164,14 +184,41 @@ func (n *Node) room() error {
 // campaign makes a single node elect itself now instead of after a timeout
 // that waits for others.
 func (n *Node) campaign() {
-	to := n.trans.LocalAddr()
-	n.trans.Connect(to, n.trans)
-	defer n.trans.Disconnect(to)
+	trans := n.trans.(*raft.InmemTransport)
+	to := trans.LocalAddr()
+	trans.Connect(to, trans)
+	defer trans.Disconnect(to)
 	req := &raft.TimeoutNowRequest{RPCHeader: raft.RPCHeader{
 		ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(n.id), Addr: []byte(to),
 	}}
-	if err := n.trans.TimeoutNow(raft.ServerID(n.id), to, req, &raft.TimeoutNowResponse{}); err != nil {
+	if err := trans.TimeoutNow(raft.ServerID(n.id), to, req, &raft.TimeoutNowResponse{}); err != nil {
 		n.log.Debug("chronos: no early election", "error", err)
+	}
+}
+
+// await waits until this node's state is up to date.
+func (n *Node) await() error {
+	if n.cfg.Cluster != nil {
+		return n.awaitCluster()
+	}
+	return n.awaitLeader()
+}
+
+// forwarding is the proposer's way to another node that leads, nil without any.
+func (n *Node) forwarding() func(context.Context, []byte) ([]*Result, uint64, error) {
+	if n.cfg.Cluster == nil {
+		return nil
+	}
+	return func(ctx context.Context, body []byte) ([]*Result, uint64, error) {
+		_, leader := n.raft.LeaderWithID()
+		if leader == "" || string(leader) == n.id {
+			return nil, 0, raft.ErrNotLeader
+		}
+		results, index, err := n.links.commit(ctx, string(leader), body)
+		if err != nil {
+			return nil, 0, err
+		}
+		return results, index, n.fsm.applied.wait(ctx, index)
 	}
 }
 

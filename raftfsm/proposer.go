@@ -1,6 +1,7 @@
 package raftfsm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -27,6 +28,9 @@ type proposer struct {
 	fsm      stopper
 	timeout  time.Duration // per attempt
 	patience time.Duration // without a leader
+	// forward has another node, which leads, commit commands, and waits until
+	// they are applied here; nil if there are no other nodes.
+	forward func(ctx context.Context, body []byte) (results []*Result, index uint64, err error)
 
 	queue   chan *request
 	packing chan struct{} // held by the lane that packs
@@ -253,7 +257,11 @@ func (p *proposer) attempt(batch []*request) ([]*Result, error) {
 		bodies[i], n = r.body, n+r.n
 	}
 	f := p.apply(sealEntry(bodies...), p.timeout)
-	if err := p.await(f); err != nil {
+	err := p.await(f)
+	if errors.Is(err, raft.ErrNotLeader) && p.forward != nil {
+		return p.abroad(batch, bodies, n)
+	}
+	if err != nil {
 		return nil, p.failed(batch, err)
 	}
 	res, _ := f.Response().(*entryResult)
@@ -270,6 +278,30 @@ func (p *proposer) attempt(batch []*request) ([]*Result, error) {
 		return nil, stoppedBy(err)
 	}
 	return nil, stoppedBy(res.err)
+}
+
+// abroad has the leader commit a batch.
+func (p *proposer) abroad(batch []*request, bodies [][]byte, n int) ([]*Result, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), p.timeout)
+	defer cancel()
+	p.lanes.Go(func() { // close ends the wait
+		select {
+		case <-p.abort:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	results, index, err := p.forward(ctx, bytes.Join(bodies, nil))
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return nil, errOverdue // committed, and not applied here
+	case err != nil:
+		return nil, p.failed(batch, err)
+	case len(results) != n:
+		markTried(batch)
+		return nil, fmt.Errorf("raftfsm: the leader answered %d commands with %d results, at entry %d", n, len(results), index)
+	}
+	return results, nil
 }
 
 // failed sorts what Raft answered.

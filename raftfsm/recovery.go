@@ -39,6 +39,7 @@ type recovery struct {
 	damage   error // why raft.db is unusable, when TrustView lets us go on without
 	plan     plan
 	onDamage func(error)
+	mayForm  func() error // holds a new directory of a cluster back
 }
 
 // run leaves a directory that Raft can start from, or an error.
@@ -128,6 +129,9 @@ func (r *recovery) readLog() (err error) {
 	if r.cfg.ID != "" && r.cfg.ID != r.nodeID {
 		return fmt.Errorf("%w: %q is the directory of node %q, not of %q", ErrWrongNode, r.cfg.Dir, r.nodeID, r.cfg.ID)
 	}
+	if c := r.cfg.Cluster; c != nil && r.logID != c.logID() {
+		return fmt.Errorf("%w: %q is not a directory of cluster %q", ErrWrongCluster, r.cfg.Dir, c.ID)
+	}
 	return nil
 }
 
@@ -149,7 +153,7 @@ func (r *recovery) walkLog() error {
 		return &DamageError{Path: r.logs.path, Reason: err.Error(), Remedy: remedyLog}
 	}
 	if len(r.conf.Servers) == 0 {
-		r.conf = singleConfiguration(r.nodeID)
+		r.conf = r.cfg.firstConfiguration(r.nodeID)
 	}
 	extent.id = r.logID
 	r.evidence.log = extent
@@ -288,9 +292,12 @@ func (r *recovery) setAside(name, why string) error {
 // asked for it.
 func (r *recovery) replaceLog() error {
 	r.nodeID = cmp.Or(r.cfg.ID, r.nodeID, randomID())
-	r.logID = cmp.Or(r.plan.logID, randomID())
+	r.logID = cmp.Or(r.plan.logID, r.cfg.newLogID())
 	r.snaps.logID = r.logID
-	r.conf = singleConfiguration(r.nodeID)
+	r.conf = r.cfg.firstConfiguration(r.nodeID)
+	if err := r.mayForm(); err != nil {
+		return err
+	}
 	c := &createLog{dir: r.cfg.Dir, logID: r.logID, nodeID: r.nodeID, noSync: r.cfg.NoSync}
 	first := &r.conf
 	if !r.plan.fresh {

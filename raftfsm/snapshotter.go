@@ -37,6 +37,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 		return err
 	}
 	f.onApply(&Effects{Restored: true})
+	f.applied.advance(f.st.Applied().GetIndex())
 	return nil
 }
 

@@ -1,0 +1,240 @@
+package raftfsm
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/chronos-go/chronos/raftfsm/mesh"
+	"github.com/chronos-go/chronos/store"
+)
+
+// Cluster says with whom a node shares its log. Every node of a new cluster is
+// given the same list of peers; a node that has state takes only the addresses
+// from it.
+type Cluster struct {
+	// ID names the cluster. A directory and a connection of another cluster
+	// are refused.
+	ID string
+	// Listener takes the connections of the other nodes, and Dial makes ours.
+	// Who may take part is theirs to decide.
+	Listener net.Listener
+	Dial     func(ctx context.Context, addr string) (net.Conn, error)
+	// Peers are the voters of a new cluster, this node included.
+	Peers []Peer
+	// HeartbeatTimeout is how long a follower waits for its leader before it
+	// calls an election. Default 300 ms.
+	HeartbeatTimeout time.Duration
+}
+
+// Peer is a node by its name, and where it is.
+type Peer struct{ ID, Addr string }
+
+const (
+	heartbeatDefault = 300 * time.Millisecond
+	// commitTimeout is how often an idle leader tells its followers how far the
+	// log is committed: what a follower's caller waits at the most beyond the
+	// commit.
+	commitTimeout = 20 * time.Millisecond
+)
+
+func (c *Cluster) check(id string, trust bool) error {
+	switch {
+	case c.ID == "" || c.Listener == nil || c.Dial == nil:
+		return errors.New("raftfsm: Cluster.ID, Listener and Dial are required")
+	case !slices.ContainsFunc(c.Peers, func(p Peer) bool { return p.ID == id }):
+		return fmt.Errorf("raftfsm: node %q is not among its peers", id)
+	case trust:
+		return errors.New("raftfsm: TrustView is for a node that has no peers: what this one lost, the others have")
+	}
+	return nil
+}
+
+// logID is the name of the cluster's log, the same on every node.
+func (c *Cluster) logID() string {
+	sum := sha256.Sum256([]byte("chronos cluster " + c.ID))
+	return hex.EncodeToString(sum[:16])
+}
+
+// configuration is the first one, the same on every node. A server's address is
+// its name: the mesh knows where that is.
+func (c *Cluster) configuration() (conf raft.Configuration) {
+	peers := slices.SortedFunc(slices.Values(c.Peers), func(a, b Peer) int { return cmp.Compare(a.ID, b.ID) })
+	for _, p := range peers {
+		conf.Servers = append(conf.Servers, raft.Server{Suffrage: raft.Voter, ID: raft.ServerID(p.ID), Address: raft.ServerAddress(p.ID)})
+	}
+	return conf
+}
+
+// firstConfiguration is that of a new directory.
+func (c *Config) firstConfiguration(id string) raft.Configuration {
+	if c.Cluster != nil {
+		return c.Cluster.configuration()
+	}
+	return singleConfiguration(id)
+}
+
+// newLogID names the log of a new directory.
+func (c *Config) newLogID() string {
+	if c.Cluster != nil {
+		return c.Cluster.logID()
+	}
+	return randomID()
+}
+
+// openMesh makes the node reachable. Before its log is open it answers one
+// question only: whether there is a cluster already.
+func (n *Node) openMesh() error {
+	c := n.cfg.Cluster
+	if err := c.check(n.cfg.ID, n.cfg.TrustView); err != nil {
+		return err
+	}
+	book := map[string]string{}
+	for _, p := range c.Peers {
+		book[p.ID] = p.Addr
+	}
+	n.layer = newStreamLayer(n.cfg.ID)
+	n.desk = newDesk(n)
+	n.mesh = mesh.New(mesh.Config{
+		Cluster: c.ID, Node: n.cfg.ID, Listener: c.Listener, Dial: c.Dial, Peers: book, Logger: n.log,
+	}, map[mesh.Kind]func(string, net.Conn){mesh.Raft: n.layer.take, mesh.Commands: n.desk.serve})
+	n.layer.mesh = n.mesh
+	n.links = newLinks(n.mesh)
+	n.mesh.Start()
+	return nil
+}
+
+// openTransport gives Raft its way to the other nodes.
+func (n *Node) openTransport() {
+	if n.cfg.Cluster == nil {
+		_, n.trans = raft.NewInmemTransport(raft.ServerAddress(n.id))
+		return
+	}
+	n.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: n.layer, MaxPool: 3, MaxRPCsInFlight: 1, // no pipelining: raft #612
+		Timeout: 10 * time.Second, Logger: raftLogger(n.log), MsgpackUseNewTimeFormat: true,
+	})
+}
+
+// closeNet ends what talks to other nodes. Raft is down.
+func (n *Node) closeNet() {
+	switch t := n.trans.(type) {
+	case *raft.NetworkTransport:
+		t.CloseStreams()
+		_ = t.Close()
+	case *raft.InmemTransport:
+		_ = t.Close()
+	}
+	if n.mesh != nil {
+		n.layer.close()
+		n.links.close()
+		_ = n.mesh.Close()
+		n.desk.wait()
+	}
+}
+
+// awaitCluster waits until this node has applied what was committed when it
+// asked. It may take its time, as long as it gets on.
+func (n *Node) awaitCluster() error {
+	last, since := n.st.Applied().GetIndex(), time.Now()
+	for {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		_, err := n.Propose(ctx, []*Command{{Body: &Command_Barrier{Barrier: &Barrier{}}}})
+		cancel()
+		if err == nil {
+			return n.Err()
+		}
+		if stopped := n.Err(); stopped != nil {
+			return stopped
+		}
+		if at := n.st.Applied().GetIndex(); at != last {
+			last, since = at, time.Now()
+		}
+		if time.Since(since) > n.cfg.StartTimeout {
+			return fmt.Errorf("%w after %v: Raft is %s at entry %d, the state at %d (%w)",
+				ErrNoLeader, n.cfg.StartTimeout, n.raft.State(), n.raft.LastIndex(), last, err)
+		}
+		select { // a proposal may fail at once
+		case <-time.After(10 * time.Millisecond):
+		case <-n.fsm.stopCh:
+		}
+	}
+}
+
+// mayForm holds a new directory back until a majority of the peers is new, too:
+// together they are the cluster. If the cluster is there already and has heard
+// of this node, the node has lost its disk. It must not vote then, because it
+// has forgotten what it acknowledged.
+func (n *Node) mayForm() error {
+	if n.cfg.Cluster == nil {
+		return nil
+	}
+	n.desk.setStage(stageNew)
+	begun := time.Now()
+	for {
+		fresh, known := 1, 0 // this node is one
+		for _, said := range n.askPeers() {
+			switch said {
+			case stageNew:
+				fresh++
+			case stageKnown:
+				return fmt.Errorf("%w: it must not come back as if it had never been: give it a new name, or restore its directory", ErrForgotten)
+			case stageFormed:
+				known++
+			}
+		}
+		if majority := len(n.cfg.Cluster.Peers)/2 + 1; fresh >= majority || known > 0 {
+			return nil
+		}
+		if time.Since(begun) > n.cfg.StartTimeout {
+			return fmt.Errorf("%w after %v: a new cluster begins with a majority of its %d peers, and %d are here",
+				ErrNoLeader, n.cfg.StartTimeout, len(n.cfg.Cluster.Peers), fresh)
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-n.closing:
+			return ErrClosed
+		}
+	}
+}
+
+// askPeers asks all others at once what they know of the cluster.
+func (n *Node) askPeers() []stage {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	answers := make(chan stage, len(n.cfg.Cluster.Peers))
+	for _, p := range n.cfg.Cluster.Peers {
+		if p.ID == n.cfg.ID {
+			answers <- stageUnknown
+			continue
+		}
+		n.owned.Go(func() { answers <- n.links.stage(ctx, p.ID) })
+	}
+	var out []stage
+	for range n.cfg.Cluster.Peers {
+		out = append(out, <-answers)
+	}
+	return out
+}
+
+// knows tells if a node has ever taken part, as far as the cluster has agreed.
+func (n *Node) knows(ctx context.Context, node string) (known bool, err error) {
+	if _, err := n.Propose(ctx, []*Command{{Body: &Command_Barrier{Barrier: &Barrier{}}}}); err != nil {
+		return false, err
+	}
+	err = n.st.View(func(r *store.Reader) error {
+		return r.Sessions(func(name string, _ *store.Session) (bool, error) {
+			known = known || name == node
+			return !known, nil
+		})
+	})
+	return known, err
+}

@@ -1,0 +1,474 @@
+package raftfsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chronos-go/chronos/store"
+)
+
+// wires is a network of net.Pipe between nodes, which works on a fake clock and
+// can be cut.
+type wires struct {
+	mu   sync.Mutex
+	open map[string]*wireListener
+	cut  map[string]bool // addresses that nobody reaches, and that reach nobody
+	live map[net.Conn][2]string
+}
+
+type wireListener struct {
+	wires *wires
+	addr  string
+	in    chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func newWires() *wires {
+	return &wires{open: map[string]*wireListener{}, cut: map[string]bool{}, live: map[net.Conn][2]string{}}
+}
+
+func (w *wires) listen(addr string) net.Listener {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	l := &wireListener{wires: w, addr: addr, in: make(chan net.Conn), done: make(chan struct{})}
+	w.open[addr] = l
+	return l
+}
+
+func (w *wires) dialer(from string) func(context.Context, string) (net.Conn, error) {
+	return func(ctx context.Context, to string) (net.Conn, error) {
+		w.mu.Lock()
+		l, cut := w.open[to], w.cut[from] || w.cut[to]
+		w.mu.Unlock()
+		if cut {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}
+		if l == nil {
+			return nil, errors.New("nobody listens")
+		}
+		ours, theirs := net.Pipe()
+		select {
+		case l.in <- theirs:
+		case <-l.done:
+			return nil, errors.New("nobody listens any more")
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.live[ours] = [2]string{from, to}
+		return ours, nil
+	}
+}
+
+// isolate cuts an address off, its open connections too, or joins it again.
+func (w *wires) isolate(addr string, off bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cut[addr] = off
+	for conn, ends := range w.live {
+		if off && (ends[0] == addr || ends[1] == addr) {
+			conn.Close()
+			delete(w.live, conn)
+		}
+	}
+}
+
+func (l *wireListener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.in:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *wireListener) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *wireListener) Addr() net.Addr { return nodeAddr(l.addr) }
+
+// trio is a cluster of nodes a, b, c in one bubble.
+type trio struct {
+	t     *testing.T
+	wires *wires
+	dir   string
+	names []string
+	addrs map[string]string
+	nodes map[string]*Node
+	mem   bool
+}
+
+func newTrio(t *testing.T, names ...string) *trio {
+	c := &trio{t: t, wires: newWires(), dir: t.TempDir(), names: names, addrs: map[string]string{}, nodes: map[string]*Node{}}
+	for _, name := range names {
+		c.addrs[name] = "addr-" + name
+	}
+	return c
+}
+
+func (c *trio) config(name string) Config {
+	cfg := testConfig(c.t, filepath.Join(c.dir, name))
+	cfg.ID, cfg.NoCompaction, cfg.NoSync = name, true, true
+	if c.mem {
+		cfg.Dir, cfg.InMemory = "", true
+	}
+	cfg.Cluster = &Cluster{ID: "test", Listener: c.wires.listen(c.addrs[name]), Dial: c.wires.dialer(c.addrs[name])}
+	for _, n := range c.names {
+		cfg.Cluster.Peers = append(cfg.Cluster.Peers, Peer{n, c.addrs[n]})
+	}
+	return cfg
+}
+
+// start opens nodes at the same time.
+func (c *trio) start(names ...string) {
+	c.t.Helper()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, name := range names {
+		cfg := c.config(name)
+		wg.Go(func() {
+			n, err := OpenNode(cfg)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				c.t.Errorf("open %s: %v", name, err)
+				return
+			}
+			c.nodes[name] = n
+		})
+	}
+	wg.Wait()
+	if c.t.Failed() {
+		c.close()
+		c.t.FailNow()
+	}
+}
+
+func (c *trio) stop(names ...string) {
+	c.t.Helper()
+	for _, name := range names {
+		if err := c.nodes[name].Close(); err != nil {
+			c.t.Errorf("close %s: %v", name, err)
+		}
+		delete(c.nodes, name)
+	}
+}
+
+func (c *trio) close() {
+	for name := range c.nodes {
+		c.stop(name)
+	}
+}
+
+// leader waits for one of the nodes to lead.
+func (c *trio) leader() string {
+	c.t.Helper()
+	for range 500 {
+		for name, n := range c.nodes {
+			if n.IsLeader() {
+				return name
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	c.t.Fatal("nobody leads")
+	return ""
+}
+
+func (c *trio) other(not string) string {
+	for _, name := range c.names {
+		if name != not && c.nodes[name] != nil {
+			return name
+		}
+	}
+	return ""
+}
+
+// same waits until all nodes have applied the same, and compares their bytes.
+func (c *trio) same() {
+	c.t.Helper()
+	lead := c.nodes[c.leader()]
+	if _, err := lead.Propose(c.t.Context(), []*Command{barrier()}); err != nil {
+		c.t.Fatal(err)
+	}
+	want := dump(c.t, lead.Store())
+	for name, n := range c.nodes {
+		ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+		if err := n.fsm.applied.wait(ctx, lead.Store().Applied().GetIndex()); err != nil {
+			c.t.Fatalf("%s is at entry %d, the leader at %d", name, n.Store().Applied().GetIndex(), lead.Store().Applied().GetIndex())
+		}
+		cancel()
+		sameState(c.t, name, want, dump(c.t, n.Store()))
+	}
+}
+
+// Three nodes that are started together are one cluster: what any of them
+// commits is on all of them, in the same bytes, and a caller finds its own
+// writes on its own node.
+func TestClusterForms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		c.start("a", "b", "c")
+		defer c.close()
+		for i, name := range []string{"a", "b", "c", "a", "b", "c"} {
+			fill(t, c.nodes[name], 10*i, 10*i+10)
+			if got := jobs(t, c.nodes[name]); got != 10*i+10 {
+				t.Errorf("%s sees %d jobs of its own %d", name, got, 10*i+10)
+			}
+		}
+		c.same()
+		leaders := 0
+		for _, n := range c.nodes {
+			if n.IsLeader() {
+				leaders++
+			}
+		}
+		if leaders != 1 {
+			t.Errorf("%d leaders", leaders)
+		}
+	})
+}
+
+// A minority commits nothing; the majority goes on, also after its leader died;
+// who comes back catches up, and all addresses may have changed.
+func TestClusterGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		c.start("a", "b", "c")
+		defer c.close()
+		fill(t, c.nodes["a"], 0, 5)
+		first := c.leader()
+		c.stop(first)
+		fill(t, c.nodes[c.leader()], 5, 10)
+		fill(t, c.nodes[c.other(c.leader())], 10, 15)
+		second := c.leader()
+		c.stop(second)
+		rest := c.nodes[c.other("")]
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		if _, err := rest.Propose(ctx, []*Command{put("job-9999")}); !errors.Is(err, ErrNoLeader) {
+			t.Errorf("one of three committed: %v", err)
+		}
+		cancel()
+		for _, name := range c.names {
+			c.addrs[name] = "moved-" + name
+		}
+		c.stop(c.other(""))
+		c.start("a", "b", "c")
+		if got := jobs(t, c.nodes["b"]); got != 15 {
+			t.Errorf("%d jobs after all were down", got)
+		}
+		fill(t, c.nodes["c"], 15, 20)
+		c.same()
+	})
+}
+
+// A leader that is cut off leads no more, and what it could not commit is not
+// applied when it comes back, or once.
+func TestClusterPartition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		c.start("a", "b", "c")
+		defer c.close()
+		fill(t, c.nodes["a"], 0, 5)
+		old := c.leader()
+		c.wires.isolate(c.addrs[old], true)
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		_, err := c.nodes[old].Propose(ctx, []*Command{put("job-0005")})
+		cancel()
+		if !errors.Is(err, ErrUncertain) {
+			t.Errorf("cut off: %v", err)
+		}
+		time.Sleep(2 * time.Second)
+		if c.nodes[old].IsLeader() {
+			t.Error("it still leads")
+		}
+		fresh := c.leader()
+		fill(t, c.nodes[c.otherThan(old, fresh)], 5, 8)
+		c.wires.isolate(c.addrs[old], false)
+		time.Sleep(3 * time.Second)
+		fill(t, c.nodes[old], 8, 10)
+		c.same()
+	})
+}
+
+func (c *trio) otherThan(x, y string) string {
+	for _, name := range c.names {
+		if name != x && name != y {
+			return name
+		}
+	}
+	return ""
+}
+
+// A node that was never there joins the cluster that the others have formed; one
+// that was, and lost its disk, is refused.
+func TestClusterLateAndForgotten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		c.start("a", "b")
+		defer c.close()
+		fill(t, c.nodes["a"], 0, 5)
+		c.start("c")
+		open := &Command{Body: &Command_Open{Open: &Open{Node: "c", Incarnation: 1}}}
+		if _, err := c.nodes["c"].Propose(t.Context(), []*Command{open}); err != nil {
+			t.Fatal(err)
+		}
+		c.same()
+		c.stop("c")
+		cfg := c.config("c")
+		cfg.Dir = filepath.Join(c.dir, "wiped")
+		if n, err := OpenNode(cfg); !errors.Is(err, ErrForgotten) {
+			t.Errorf("a wiped node: %v, %v", n, err)
+		}
+		c.start("c")
+		c.same()
+	})
+}
+
+// One of three new nodes does not begin a cluster of its own.
+func TestClusterAloneIsNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		if n, err := OpenNode(c.config("a")); !errors.Is(err, ErrNoLeader) {
+			t.Errorf("alone: %v, %v", n, err)
+		}
+		c.start("a", "b", "c")
+		fill(t, c.nodes["b"], 0, 3)
+		c.same()
+		c.close()
+		cfg := c.config("a")
+		cfg.Cluster.ID = "other"
+		if n, err := OpenNode(cfg); !errors.Is(err, ErrWrongCluster) {
+			t.Errorf("another cluster: %v, %v", n, err)
+		}
+	})
+}
+
+// A node that was away longer than the log reaches gets a snapshot.
+func TestClusterSnapshotInstall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		c.start("a", "b", "c")
+		defer c.close()
+		fill(t, c.nodes["a"], 0, 5)
+		away := c.other(c.leader())
+		c.stop(away)
+		for i := range 3 {
+			fill(t, c.nodes[c.leader()], 5+100*i, 105+100*i)
+			for name, n := range c.nodes {
+				if err := n.Snapshot(); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+			}
+		}
+		c.start(away)
+		if got := jobs(t, c.nodes[away]); got != 305 {
+			t.Errorf("%d jobs", got)
+		}
+		if at := c.nodes[away].Status().SnapshotIndex; at < 100 {
+			t.Errorf("it has a snapshot of entry %d: it was not sent one", at)
+		}
+		c.same()
+		c.stop(away)
+		c.start(away)
+		c.same()
+	})
+}
+
+// Callers on all nodes, while leaders come and go: nothing is applied twice,
+// and nothing acknowledged is lost.
+func TestClusterCommitsOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		c.start("a", "b", "c")
+		defer c.close()
+		if _, err := c.nodes["a"].Propose(t.Context(), []*Command{put("job-0000")}); err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		var mu sync.Mutex
+		acked := map[string]bool{}
+		done := make(chan struct{})
+		for _, name := range c.names {
+			n := c.nodes[name]
+			for w := range 3 {
+				wg.Go(func() {
+					for i := 0; ; i++ {
+						select {
+						case <-done:
+							return
+						default:
+						}
+						exec := store.ExecutionKey(1_000, store.Origin_ORIGIN_TRIGGER, fmt.Sprintf("%s-%d-%d", name, w, i))
+						cmd := &Command{Id: commandID(), Now: 1_000, Body: &Command_Trigger{Trigger: &Trigger{Job: "job-0000", Execution: exec}}}
+						res, err := n.Propose(t.Context(), []*Command{cmd})
+						if err == nil && res[0].Code == Code_CODE_OK {
+							mu.Lock()
+							acked[exec] = true
+							mu.Unlock()
+						}
+						time.Sleep(7 * time.Millisecond)
+					}
+				})
+			}
+		}
+		for range 6 {
+			time.Sleep(time.Second)
+			lead := c.leader()
+			c.wires.isolate(c.addrs[lead], true)
+			time.Sleep(1500 * time.Millisecond)
+			c.wires.isolate(c.addrs[lead], false)
+		}
+		close(done)
+		wg.Wait()
+		time.Sleep(3 * time.Second)
+		c.same()
+		rows, counted := ledger(t, c.nodes["a"], "job-0000")
+		for exec := range acked {
+			if !rows[exec] {
+				t.Errorf("%s was acknowledged and is not there", exec)
+			}
+		}
+		if counted != uint64(len(rows)) {
+			t.Errorf("%d rows were counted, %d are there: something was applied twice", counted, len(rows))
+		}
+		if len(acked) < 500 {
+			t.Errorf("only %d were acknowledged", len(acked))
+		}
+		t.Logf("%d acknowledged, %d rows", len(acked), len(rows))
+	})
+}
+
+// ledger returns the keys of a job's rows, and how many rows it has by its own
+// count.
+func ledger(t *testing.T, n *Node, job string) (rows map[string]bool, counted uint64) {
+	t.Helper()
+	rows = map[string]bool{}
+	err := n.Store().View(func(r *store.Reader) error {
+		st, err := r.Schedule(job)
+		if err != nil {
+			return err
+		}
+		counted = st.Rows
+		return r.Executions(job, "", func(key string, _ *store.Execution) (bool, error) {
+			rows[key] = true
+			return true, nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return rows, counted
+}

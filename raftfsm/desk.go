@@ -1,0 +1,141 @@
+package raftfsm
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/chronos-go/chronos/store"
+)
+
+// stage is how far a node is from being a member of a formed cluster.
+type stage byte
+
+const (
+	stageUnknown stage = iota // it cannot say
+	stageNew                  // it has nothing yet
+	stageFormed               // it has a log with something in it, and has never heard of who asks
+	stageKnown                // … and has
+)
+
+// desk answers the questions of other nodes.
+type desk struct {
+	node  *Node
+	first atomic.Int32  // stage before the log is open
+	open  chan struct{} // closed when commands are taken
+	once  sync.Once
+	owned sync.WaitGroup
+}
+
+const (
+	// deskMax is how many questions of one node are worked on at once.
+	deskMax = 16
+	// deskWrite bounds how long an answer may take to be sent.
+	deskWrite = 10 * time.Second
+)
+
+func newDesk(n *Node) *desk { return &desk{node: n, open: make(chan struct{})} }
+
+func (d *desk) setStage(s stage) { d.first.Store(int32(s)) }
+
+// take lets commands in: the log is open.
+func (d *desk) take() { d.once.Do(func() { close(d.open) }) }
+
+func (d *desk) wait() { d.owned.Wait() }
+
+// serve answers one node until its connection ends.
+func (d *desk) serve(from string, conn net.Conn) {
+	defer conn.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	places := make(chan struct{}, deskMax)
+	var sending sync.Mutex
+	for {
+		f, err := readFrame(conn)
+		if err != nil {
+			return
+		}
+		select {
+		case places <- struct{}{}:
+		case <-d.node.closing:
+			return
+		}
+		d.owned.Go(func() {
+			defer func() { <-places }()
+			code, body := d.answer(ctx, from, f)
+			sending.Lock()
+			defer sending.Unlock()
+			_ = conn.SetWriteDeadline(time.Now().Add(deskWrite))
+			if _, err := conn.Write(wireFrame{f.number, code, body}.encode()); err != nil {
+				cancel()
+			}
+		})
+	}
+}
+
+func (d *desk) answer(ctx context.Context, from string, f wireFrame) (code byte, body []byte) {
+	switch f.code {
+	case askStage:
+		return saidStage, []byte{byte(d.stageFor(ctx, from))}
+	case askCommands:
+		return d.commit(ctx, f.body)
+	}
+	return saidWrong, []byte("unknown question")
+}
+
+// stageFor says what this node knows of the cluster, and of who asks.
+func (d *desk) stageFor(ctx context.Context, from string) stage {
+	select {
+	case <-d.open:
+	default:
+		return stage(d.first.Load())
+	}
+	if d.node.raft.LastIndex() <= 1 {
+		return stageNew // its configuration, and nothing else
+	}
+	known, err := d.node.knows(ctx, from)
+	switch {
+	case err != nil:
+		return stageUnknown
+	case known:
+		return stageKnown
+	}
+	return stageFormed
+}
+
+// commit puts another node's commands into the log, if this node leads.
+func (d *desk) commit(ctx context.Context, body []byte) (code byte, answer []byte) {
+	select {
+	case <-d.open:
+	default:
+		return saidAgain, nil
+	}
+	if !d.node.IsLeader() {
+		return saidAgain, nil
+	}
+	r, err := decodeCommands(body)
+	if err != nil {
+		return saidWrong, []byte(err.Error())
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.node.cfg.EntryTimeout)
+	defer cancel()
+	r.ctx = ctx
+	results, err := d.node.prop.submit(r)
+	switch {
+	case err == nil:
+		if answer, err = encodeResults(results); err == nil {
+			return saidDone, answer
+		}
+		return saidUnsure, []byte(err.Error())
+	case errors.Is(err, ErrUncertain):
+		return saidUnsure, []byte(err.Error())
+	case errors.Is(err, store.ErrDiskFull):
+		return saidFull, []byte(err.Error())
+	}
+	return saidAgain, []byte(err.Error())
+}
