@@ -70,7 +70,7 @@ func ExampleParseSchedule() {
 	// Output:
 	// CRON_TZ=Europe/Berlin 0 9 * * MON-FRI; jitter=1m0s
 	// true <nil>
-	// chronos: invalid Job.Schedule: hour: 25 is not between 0 and 23 (at byte 2 of "0 25 * * *")
+	// chronos: invalid Job.Schedule: hour: 25 is not between 0 and 23 (at byte 2 of "0 25 * * *"); the order of the fields is (second) minute hour day-of-month month day-of-week (year)
 }
 
 // A preview needs no scheduler, and tells what is wrong.
@@ -86,7 +86,7 @@ func ExampleSchedule_Next() {
 	// 2028-01-31
 	// 2028-02-29
 	// 2028-03-31
-	// chronos: invalid Job.Schedule: expression: is never due before 2262-04-12; check the day-of-month against the months and years
+	// chronos: invalid Job.Schedule: expression: is never due before 2262-04-12 (in "0 0 30 2 *"); check the day-of-month against the months and years
 }
 
 // Market hours: every ten minutes on weekdays, with a break, not on holidays.

@@ -103,6 +103,7 @@ const (
 	ReasonCatchUpMax Reason = "catch_up_max" // more than Job.CatchUpMax
 	ReasonBuffer     Reason = "buffer"       // the overlap buffer was full
 	ReasonEdit       Reason = "edit"         // overdue when the job was edited
+	ReasonZone       Reason = "zone"         // had passed when new time-zone data made it due
 	ReasonDeleted    Reason = "deleted"      // the job was deleted
 	ReasonShutdown   Reason = "shutdown"     // the node stopped
 	ReasonRequest    Reason = "request"      // somebody asked
@@ -145,6 +146,7 @@ var (
 		store.Reason_REASON_BUFFER: ReasonBuffer, store.Reason_REASON_EDIT: ReasonEdit,
 		store.Reason_REASON_DELETED: ReasonDeleted, store.Reason_REASON_SHUTDOWN: ReasonShutdown,
 		store.Reason_REASON_REQUEST: ReasonRequest, store.Reason_REASON_STUCK: ReasonStuck,
+		store.Reason_REASON_ZONE: ReasonZone,
 	}
 	originNames = map[store.Origin]Origin{
 		store.Origin_ORIGIN_SCHEDULE: OriginSchedule, store.Origin_ORIGIN_TRIGGER: OriginTrigger,

@@ -163,22 +163,26 @@ func (s *Scheduler) makePut(ctx context.Context, job Job, def *store.Definition,
 	if old.rec != nil && proto.Equal(old.rec.Definition, def) {
 		return cmd, nil // unchanged: the state machine says so
 	}
-	if put.NextDue, err = firstDue(job.Schedule.For(job.ID), now); err != nil {
+	if put.NextDue, err = s.firstDue(job.ID, def.Schedule, now); err != nil {
 		return nil, err
 	}
 	put.Overdue = s.overdue(job.ID, old, now, store.Reason_REASON_EDIT)
 	return cmd, nil
 }
 
-// firstDue is a schedule's first instant after now, 0 for the zero Schedule.
-func firstDue(sched Schedule, now time.Time) (int64, error) {
-	c, err := sched.compile()
-	if err != nil || c == nil {
-		return 0, err
+// firstDue is a schedule's first instant after now, 0 for the zero Schedule. It
+// goes by the same time-zone data as the planner.
+func (s *Scheduler) firstDue(job, text string, now time.Time) (int64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	c, err := s.schedules.Get(text, job)
+	if err != nil {
+		return 0, scheduleError(err)
 	}
 	next, ok := c.Next(now)
 	if !ok {
-		return 0, invalid("Job.Schedule", "%s has no instant after now (%s)", sched, now.UTC().Format(time.RFC3339))
+		return 0, invalid("Job.Schedule", "%s has no instant after now (%s)", text, now.UTC().Format(time.RFC3339))
 	}
 	return next.UnixNano(), nil
 }
@@ -203,7 +207,13 @@ func (s *Scheduler) overdue(job string, old seen, now time.Time, why store.Reaso
 	if err != nil {
 		return span
 	}
-	span.Count, span.To, span.More = planner.Count(c, first, now.UnixNano(), countMax)
+	if !c.Due(time.Unix(0, first)) { // by time-zone data that is no more
+		next, ok := c.Next(time.Unix(0, first))
+		if span.From = next.UnixNano(); !ok || next.After(now) {
+			return nil
+		}
+	}
+	span.Count, span.To, span.More = planner.Count(c, span.From, now.UnixNano(), countMax)
 	return old.without(span, c)
 }
 
@@ -288,7 +298,7 @@ func (s *Scheduler) validateAll(jobs []Job) error {
 // checkDue refuses a schedule without a further instant, unless the job has it
 // already.
 func (s *Scheduler) checkDue(job *Job) error {
-	_, bad := firstDue(job.Schedule.For(job.ID), time.Now())
+	_, bad := s.firstDue(job.ID, job.Schedule.String(), time.Now())
 	if bad == nil {
 		return nil
 	}

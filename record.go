@@ -46,7 +46,7 @@ func (j *Job) definition(old *store.Definition) *store.Definition {
 	misfire, _ := code(misfireNames, j.Misfire)
 	delivery, _ := code(deliveryNames, j.Delivery)
 	def := &store.Definition{
-		Schedule: j.Schedule.normal(), Handler: j.Handler, Payload: j.Payload, Description: j.Description,
+		Schedule: j.Schedule.String(), Handler: j.Handler, Payload: j.Payload, Description: j.Description,
 		Labels: labelRecords(j.Labels), Overlap: overlap, Misfire: misfire, Delivery: delivery,
 		CatchUpWindow: int64(j.CatchUpWindow), StartDeadline: int64(j.StartDeadline), Timeout: int64(j.Timeout),
 		Priority: int32(j.Priority), MaxRuns: int64(j.MaxRuns), RemoveAfter: j.RemoveAfter,
@@ -74,15 +74,6 @@ func (j *Job) definition(old *store.Definition) *store.Definition {
 		def.Payload = nil
 	}
 	return def
-}
-
-// normal is the text of the schedule in its normal form.
-func (s Schedule) normal() string {
-	c, err := s.compile()
-	if err != nil || c == nil {
-		return ""
-	}
-	return schedule.Format(c.Specs())
 }
 
 func orDefault[T comparable](v, def T) T {
@@ -172,6 +163,7 @@ func hidden(s string) Secret {
 // jobFrom reads a stored definition, without its secrets.
 func jobFrom(id string, def *store.Definition) Job {
 	sched, _ := parseSchedule(def.Schedule) // one that no longer parses is the planner's trouble, and shown there
+	sched.owner = id
 	j := Job{
 		ID: id, Schedule: sched, Handler: def.Handler, Payload: def.Payload, Description: def.Description,
 		Labels: labelsFrom(def.Labels), Overlap: overlapNames[def.Overlap], BufferMax: int(def.BufferMax),

@@ -1,6 +1,7 @@
 package chronos
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"iter"
@@ -24,6 +25,7 @@ import (
 type Schedule struct {
 	specs []schedule.Spec // the union of these; none is the zero Schedule
 	err   error           // what a constructor or a method could not do
+	owner string          // the stored job that it was read from: what H is the hash of
 	memo  *compiled       // of specs
 }
 
@@ -44,7 +46,8 @@ func newSchedule(err error, specs ...schedule.Spec) Schedule {
 // in front) or 7 (a year behind), names, ranges, steps, lists, the day words L,
 // L-3, LW, 15W, FRIL and FRI#2 (Quartz), H for a value by the hash of the job's
 // ID (Jenkins), and the macros @yearly @annually @monthly @weekly @daily
-// @midnight @hourly. As in Vixie cron, a day matches if day-of-month or
+// @midnight @hourly. Days of the week are 0 to 7, 0 and 7 being Sunday (Quartz
+// counts from 1). As in Vixie cron, a day matches if day-of-month or
 // day-of-week does when both are restricted. In a daylight-saving gap a job with
 // a fixed time runs once, right after it; in a repeat it runs in the first pass
 // only (Debian's cron(8)). It takes the whole text form as well, so that a
@@ -88,6 +91,9 @@ func Union(schedules ...Schedule) Schedule {
 			err = s.err
 		}
 	}
+	if err == nil && len(specs) == 0 {
+		err = &schedule.Error{Field: "union", Reason: "has no schedules", Hint: "join 1 to 64", Pos: -1}
+	}
 	return newSchedule(err, specs...)
 }
 
@@ -121,7 +127,9 @@ func (s Schedule) with(change func(*schedule.Spec)) Schedule {
 	for i := range specs {
 		change(&specs[i])
 	}
-	return newSchedule(s.err, specs...)
+	out := newSchedule(s.err, specs...)
+	out.owner = s.owner
+	return out
 }
 
 // failed returns a copy with an error of a method, unless it has one already.
@@ -133,11 +141,16 @@ func (s Schedule) failed(field, reason, hint string) Schedule {
 }
 
 // In sets the time zone of a cron schedule, and of the days that ExceptDays
-// leaves out: an IANA name such as "Europe/Berlin". time.Local is refused,
-// because it differs between machines.
+// leaves out: one that time.LoadLocation gave for an IANA name such as
+// "Europe/Berlin". time.Local is refused, because it differs between machines,
+// and so are nil and locations that time.FixedZone made: for a fixed offset there
+// are names such as "Etc/GMT-2", which is UTC+2.
 func (s Schedule) In(loc *time.Location) Schedule {
 	if loc == nil {
-		loc = time.UTC
+		return s.failed("zone", "is nil", "look at the error of time.LoadLocation")
+	}
+	if schedule.Fixed(loc) {
+		s = s.failed("zone", fmt.Sprintf("%q has a fixed offset and is not known by that name", loc), `load an IANA zone: "Etc/GMT-2" is UTC+2`)
 	}
 	return s.with(func(spec *schedule.Spec) { spec.Zone = loc.String() })
 }
@@ -154,6 +167,10 @@ func (s Schedule) Until(t time.Time) Schedule {
 
 // Anchor sets the instant from which Every counts.
 func (s Schedule) Anchor(t time.Time) Schedule {
+	if slices.ContainsFunc(s.specs, func(spec schedule.Spec) bool { return spec.Kind == schedule.KindAt }) {
+		s = s.failed("anchor", "At has none", "set it on Every, before Union")
+		return s
+	}
 	return s.with(func(spec *schedule.Spec) { spec.Anchor = t })
 }
 
@@ -197,10 +214,14 @@ func (s Schedule) MatchBothDays() Schedule {
 // on one of the days, in the schedule's zone. A day is written as a date
 // ("2026-12-24"), as the same date of every year ("12-25"), as a day of the week
 // ("SAT"), or as a range of one of these ("2026-12-24..2027-01-02",
-// "12-24..01-02", "FRI..SUN"). It adds to the days that are left out already.
+// "12-24..01-02", "FRI..SUN"). Months come before days, as in a date. It adds to
+// the days that are left out already.
 func (s Schedule) ExceptDays(days ...string) Schedule {
 	if len(days) == 0 {
 		return s
+	}
+	if slices.Contains(days, "") {
+		s = s.failed("except", "a day is empty", "name it, or leave it out")
 	}
 	return s.with(func(spec *schedule.Spec) { spec.Except = joined(spec.Except, strings.Join(days, ","), ",") })
 }
@@ -211,20 +232,21 @@ func (s Schedule) ExceptDays(days ...string) Schedule {
 //	Cron("*/10 * * * *").Except(Cron("* 2-3 * * *"))
 //
 // The other one is a cron expression, or a union of some, in the same zone and
-// without options beside MatchBothDays; there may be six in all. Its seconds
-// count as well: a schedule with seconds is left out by one whose seconds field
-// is *. Daylight saving comes afterwards: a time that is left out is due in
-// neither pass of a repeated hour.
+// without options beside MatchBothDays; there may be six in all. Without a
+// seconds field it leaves out whole minutes. Daylight saving comes afterwards: a
+// time that is left out is due in neither pass of a repeated hour. Of a union,
+// every member has to be a cron schedule, and to keep some due time.
 func (s Schedule) Except(other Schedule) Schedule {
 	if s.err == nil && other.err != nil && !s.IsZero() {
 		s = newSchedule(other.err, s.specs...)
 	}
 	for _, out := range other.specs {
-		if plain := (schedule.Spec{Expr: out.Expr, Zone: out.Zone, AndDays: out.AndDays}); out != plain {
+		plain := schedule.Spec{Expr: out.Expr, Zone: out.Zone, AndDays: out.AndDays}
+		if out != plain || strings.ContainsAny(out.Expr, "+&") {
 			s = s.failed("except", out.String()+" is no plain cron expression", "leave out a cron expression without options, or days with ExceptDays")
 		}
 		for _, spec := range s.specs {
-			if out.Zone != "" && out.Zone != spec.Zone {
+			if out.Zone != "" && out.Zone != cmp.Or(spec.Zone, "UTC") {
 				s = s.failed("except", out.String()+" is in another zone", "set the zone of both, or only of the whole, after Except")
 			}
 		}
@@ -234,7 +256,8 @@ func (s Schedule) Except(other Schedule) Schedule {
 }
 
 // Roll is what OnBusinessDays does with a due time on a day that is no business
-// day. The names are those of ISDA's business day conventions.
+// day. Following, preceding and modified following are business day conventions of
+// ISDA, modified preceding and nearest are QuantLib's.
 type Roll string
 
 // The conventions. The time of day stays.
@@ -249,18 +272,21 @@ const (
 // OnBusinessDays moves the due times of a cron schedule that lie on a holiday or
 // on a weekend to a business day; those that meet there are one. Holidays are
 // written like the days of ExceptDays. The weekend is Saturday and Sunday, unless
-// days of the week are among the holidays ("FRI..SAT"). Days that ExceptDays
-// leaves out are left out after the move.
+// days of the week are among the holidays ("FRI..SAT"): then only what is listed
+// is without business. A second call takes the place of the first. Days that
+// ExceptDays leaves out are left out after the move.
 func (s Schedule) OnBusinessDays(roll Roll, holidays ...string) Schedule {
 	code, ok := schedule.RollNamed(string(roll))
 	if !ok {
-		s = s.failed("roll", fmt.Sprintf("%.40q is no business day convention", string(roll)), "use one of the constants of type Roll")
+		s = s.failed("roll", fmt.Sprintf("%.40q is no business day convention", string(roll)), "use following, preceding, modified-following, modified-preceding or nearest: the constants of type Roll")
 	}
 	return s.with(func(spec *schedule.Spec) { spec.Roll, spec.Holidays = code, strings.Join(holidays, ",") })
 }
 
-// For sets what H in a cron expression is the hash of. Put takes the ID of the
-// job unless For has named another one; a preview needs it.
+// For sets what H in a cron expression is the hash of (seed= in the text form).
+// Put takes the ID of the job unless For has named another one, and a schedule
+// that was read from the scheduler knows its job. Any other preview of a schedule
+// with H needs For: without it, H is the hash of an empty ID.
 func (s Schedule) For(id string) Schedule {
 	if !schedule.Hashed(s.specs) {
 		return s
@@ -331,8 +357,14 @@ func (s Schedule) Describe() string {
 // "CRON_TZ=Europe/Berlin 0 9 * * MON-FRI" or "@every 1m30s; jitter=10s".
 func (s Schedule) String() string { return schedule.Format(s.specs) }
 
-// MarshalText implements encoding.TextMarshaler.
-func (s Schedule) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+// MarshalText implements encoding.TextMarshaler. It fails where the text would
+// not say what was asked of the constructor or a method.
+func (s Schedule) MarshalText() ([]byte, error) {
+	if s.err != nil {
+		return nil, scheduleError(s.err)
+	}
+	return []byte(s.String()), nil
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *Schedule) UnmarshalText(text []byte) error {
@@ -353,7 +385,11 @@ func (s Schedule) compile() (*schedule.Schedule, error) {
 		if s.memo.err = scheduleError(s.err); s.err != nil {
 			return
 		}
-		c, err := schedule.Compile(s.specs...)
+		specs := s.specs
+		if s.owner != "" {
+			specs = schedule.For(s.owner, specs)
+		}
+		c, err := schedule.Compile(specs...)
 		s.memo.sched, s.memo.err = c, scheduleError(err)
 	})
 	return s.memo.sched, s.memo.err

@@ -103,3 +103,95 @@ func TestScheduleNextDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+// What Put accepts can be read back, and says the same then.
+func TestScheduleTextLimit(t *testing.T) {
+	days := make([]string, 900)
+	for i := range days {
+		d := time.Date(2026, 1, 1+2*i, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
+		days[i] = d + ".." + d
+	}
+	for _, n := range []int{10, 500, 700, 900} {
+		s := chronos.Cron("0 9 * * *").ExceptDays(days[:n]...)
+		_, err := chronos.ParseSchedule(s.String())
+		if (err == nil) != (s.Err() == nil) {
+			t.Errorf("%d days: Err says %v, ParseSchedule %v", n, s.Err(), err)
+		}
+	}
+}
+
+// A text must not say less than what was asked for.
+func TestScheduleTextFails(t *testing.T) {
+	for name, s := range map[string]chronos.Schedule{
+		"roll":   chronos.Cron("0 9 * * *").OnBusinessDays("sideways"),
+		"except": chronos.Cron("0 9 * * *").Except(chronos.Every(time.Hour)),
+		"union":  chronos.Union(),
+		"parse":  chronos.Cron("@often; x"),
+		"zone":   chronos.Cron("0 9 * * *").In(nil),
+	} {
+		if data, err := json.Marshal(s); err == nil {
+			t.Errorf("%s: became %s", name, data)
+		}
+	}
+}
+
+func TestScheduleZones(t *testing.T) {
+	parsed, err := time.Parse(time.RFC3339, "2026-11-25T09:00:00+02:00")
+	if err != nil {
+		t.Fatal(err)
+	}
+	load := func(name string) *time.Location { return zone(name) }
+	for _, c := range []struct {
+		loc *time.Location
+		ok  bool
+	}{
+		{time.UTC, true}, {load("UTC"), true}, {load("Europe/Berlin"), true}, {load("Etc/GMT-2"), true}, {load("CET"), true},
+		{load("Africa/Abidjan"), true}, {load("EST"), true}, {time.FixedZone("UTC", 0), true},
+		{nil, false}, {time.Local, false}, {parsed.Location(), false}, {time.FixedZone("", 3600), false}, {time.FixedZone("UTC", 7200), false},
+		{time.FixedZone("CET", 3600), false}, {time.FixedZone("Europe/Berlin", 9*3600), false}, {time.FixedZone("mine", 0), false},
+	} {
+		if err := chronos.Cron("0 9 * * *").In(c.loc).Err(); (err == nil) != c.ok {
+			t.Errorf("%v: %v", c.loc, err)
+		}
+	}
+	every := chronos.Cron("*/10 * * * *")
+	for _, c := range []struct {
+		s  chronos.Schedule
+		ok bool
+	}{
+		{every.Except(chronos.Cron("* 2-3 * * *").In(time.UTC)), true},
+		{every.Except(chronos.Cron("* 2-3 * * *")).In(load("Europe/Berlin")), true},
+		{every.In(load("Europe/Berlin")).Except(chronos.Cron("* 2-3 * * *")), true},
+		{every.In(load("Europe/Berlin")).Except(chronos.Cron("* 2-3 * * *").In(time.UTC)), false},
+		{every.Except(chronos.Cron("* 2 * * * + * 3 * * *")), false},
+		{every.Except(chronos.Cron("& * 2 * * *")), false},
+		{every.ExceptDays(""), false},
+		{chronos.At(time.Unix(4e9, 0)).Anchor(time.Unix(4e9, 0)), false},
+	} {
+		if err := c.s.Err(); (err == nil) != c.ok {
+			t.Errorf("%v: %v", c.s, err)
+		}
+	}
+}
+
+// A schedule read from the scheduler previews its job, and is put back unchanged.
+func TestStoredHash(t *testing.T) {
+	bubble(t, chronos.Options{}, func(r *rig) {
+		r.handle(succeed)
+		for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
+			never := chronos.Cron("0 0 30 H(2-3) *") // of February, for some
+			if _, err := r.Put(r.ctx, chronos.Job{ID: id, Handler: "h", Schedule: never}); (err == nil) != (never.For(id).Err() == nil) {
+				t.Errorf("%s: Put says %v, For %v", id, err, never.For(id).Err())
+			}
+			job := r.put(chronos.Job{ID: id, Schedule: chronos.Cron("H H * * *")})
+			got := r.get(id)
+			if next, _ := got.Schedule.Next(time.Now()); !next.Equal(got.State.NextDue) || !next.Equal(job.State.NextDue) {
+				t.Errorf("%s: previews %v, is due %v", id, next, got.State.NextDue)
+			}
+			again := r.put(got)
+			if again.Version != got.Version || again.Schedule.String() != "H H * * *" {
+				t.Errorf("%s: put back as %v, version %d", id, again.Schedule, again.Version)
+			}
+		}
+	})
+}

@@ -73,7 +73,7 @@ func (j *Job) validate(old *store.Definition) error {
 	checks := []func() error{
 		func() error { return checkID("Job.ID", j.ID) },
 		j.checkTarget,
-		j.Schedule.Err,
+		func() error { return j.Schedule.For(j.ID).Err() },
 		j.checkTexts,
 		j.checkLabels,
 		j.checkPolicies,

@@ -270,6 +270,7 @@ const (
 	Reason_REASON_REQUEST      Reason = 10 // a person or the host asked
 	Reason_REASON_STUCK        Reason = 11
 	Reason_REASON_CATCH_UP_MAX Reason = 12
+	Reason_REASON_ZONE         Reason = 13 // new time-zone data has made it due when it had passed
 )
 
 // Enum value maps for Reason.
@@ -288,6 +289,7 @@ var (
 		10: "REASON_REQUEST",
 		11: "REASON_STUCK",
 		12: "REASON_CATCH_UP_MAX",
+		13: "REASON_ZONE",
 	}
 	Reason_value = map[string]int32{
 		"REASON_NONE":         0,
@@ -303,6 +305,7 @@ var (
 		"REASON_REQUEST":      10,
 		"REASON_STUCK":        11,
 		"REASON_CATCH_UP_MAX": 12,
+		"REASON_ZONE":         13,
 	}
 )
 
@@ -2624,7 +2627,7 @@ const file_store_record_proto_rawDesc = "" +
 	"\x0eSTATUS_SKIPPED\x10\t\x12\x11\n" +
 	"\rSTATUS_MISSED\x10\n" +
 	"\x12\x12\n" +
-	"\x0eSTATUS_DROPPED\x10\v*\x89\x02\n" +
+	"\x0eSTATUS_DROPPED\x10\v*\x9a\x02\n" +
 	"\x06Reason\x12\x0f\n" +
 	"\vREASON_NONE\x10\x00\x12\x12\n" +
 	"\x0eREASON_OVERLAP\x10\x01\x12\x13\n" +
@@ -2639,7 +2642,8 @@ const file_store_record_proto_rawDesc = "" +
 	"\x0eREASON_REQUEST\x10\n" +
 	"\x12\x10\n" +
 	"\fREASON_STUCK\x10\v\x12\x17\n" +
-	"\x13REASON_CATCH_UP_MAX\x10\f*F\n" +
+	"\x13REASON_CATCH_UP_MAX\x10\f\x12\x0f\n" +
+	"\vREASON_ZONE\x10\r*F\n" +
 	"\x06Origin\x12\x13\n" +
 	"\x0fORIGIN_SCHEDULE\x10\x00\x12\x12\n" +
 	"\x0eORIGIN_TRIGGER\x10\x01\x12\x13\n" +

@@ -14,28 +14,25 @@ const surveyEvery = time.Minute
 
 // survey keeps the jobs' next instants in step with the time-zone data, which
 // another program may update at any time: it looks at all jobs when it begins,
-// and again whenever the data of a zone in use has changed. What is due then is
-// moved on to the first instant by the new data that lies ahead: nothing is fired
-// in retrospect.
+// and twice after the data of a zone in use has changed, because a fire that was
+// made from the old data may be committed during the first look. A job that is
+// due at another instant now is moved to the first one that lies ahead: nothing
+// is fired in retrospect.
 func (p *Planner) survey(ctx context.Context) {
-	for {
-		if err := p.surveyAll(ctx); err != nil {
-			if ctx.Err() == nil {
-				p.complain(err)
-			}
-			if !pause(ctx, time.Second) {
-				return
-			}
-			continue
+	for looks := 1; ; {
+		if p.cfg.Schedules.Refresh(time.Now()) {
+			p.cfg.Logger.Info("chronos: time-zone data has changed, next instants are computed anew")
+			looks = 2
 		}
-		for {
-			if !pause(ctx, surveyEvery) {
-				return
+		if looks > 0 {
+			looks--
+			if err := p.surveyAll(ctx); err != nil && ctx.Err() == nil {
+				p.complain(err)
+				looks++
 			}
-			if p.cfg.Schedules.Refresh(time.Now()) {
-				p.cfg.Logger.Info("chronos: time-zone data has changed, next instants are computed anew")
-				break
-			}
+		}
+		if !pause(ctx, surveyEvery) {
+			return
 		}
 	}
 }
@@ -72,15 +69,7 @@ func (p *Planner) misplaced(from string, now int64) (work []*raftfsm.Command, ne
 				return false, nil
 			}
 			n++
-			job, err := decode()
-			if err != nil || job.Deleted || job.Definition.FixedDelay > 0 || job.Definition.Schedule == "" {
-				return true, err
-			}
-			st, err := r.Schedule(id)
-			if err != nil || st == nil || st.Paused || st.NextDue <= now+int64(p.cfg.LookAhead) {
-				return true, err // the tick looks at what is due at once
-			}
-			if fire := p.replaced(id, job, st, now); fire != nil {
+			if fire := p.misplacedJob(r, id, decode, now); fire != nil {
 				work = append(work, &raftfsm.Command{Now: now, Body: &raftfsm.Command_Fire{Fire: fire}})
 			}
 			return true, nil
@@ -89,29 +78,58 @@ func (p *Planner) misplaced(from string, now int64) (work []*raftfsm.Command, ne
 	return work, next, err
 }
 
-// replaced is a Fire that runs nothing and only moves the schedule, nil if it
-// stands where it should.
-func (p *Planner) replaced(id string, job *store.Job, st *store.Schedule, now int64) *raftfsm.Fire {
-	sched, err := p.cfg.Schedules.Get(job.Definition.Schedule, id)
-	if err != nil {
-		return nil // it is named in the status when it is due
-	}
-	next := ahead(sched, st, now)
-	if st.NextDue <= next && sched.Due(time.Unix(0, st.NextDue)) {
+// misplacedJob looks at one job. One that cannot be read is the tick's to
+// complain of, and what is due at once is the tick's to look at.
+func (p *Planner) misplacedJob(r *store.Reader, id string, decode func() (*store.Job, error), now int64) *raftfsm.Fire {
+	job, err := decode()
+	if err != nil || job.Deleted || job.Definition.FixedDelay > 0 || job.Definition.Schedule == "" {
 		return nil
 	}
-	if next == maxInstant {
-		next = 0
+	st, err := r.Schedule(id)
+	if err != nil || st == nil || st.Paused || st.NextDue <= now+int64(p.cfg.LookAhead) {
+		return nil
 	}
-	return &raftfsm.Fire{Job: id, Generation: job.Generation, Version: job.Version, ExpectDue: st.NextDue, NextDue: next}
+	sched, err := p.cfg.Schedules.Get(job.Definition.Schedule, id)
+	if err != nil {
+		return nil
+	}
+	return replaced(sched, id, job, st, known(r, job, st), now)
 }
 
-// ahead is the first instant after one that has no row in the ledger yet,
-// maxInstant if there is none.
-func ahead(sched *schedule.Schedule, st *store.Schedule, after int64) int64 {
-	t, ok := sched.Next(time.Unix(0, max(after, st.LastDue)))
+// known is up to when a job's instants are accounted for: what is not due until
+// then is not made up for. A clock that is behind what the log has seen, at a
+// start for example, moves no job back.
+func known(r *store.Reader, job *store.Job, st *store.Schedule) int64 {
+	return max(st.LastDue, job.UpdatedAt, r.Applied().GetLogTime())
+}
+
+// replaced is a Fire that runs nothing and moves a job's schedule, nil if that
+// stands where it should. Instants that have passed by now without having been
+// due by the old data are accounted for as missed.
+func replaced(sched *schedule.Schedule, id string, job *store.Job, st *store.Schedule, known, now int64) *raftfsm.Fire {
+	next := nextAfter(sched, max(known, now))
+	if sched.Due(time.Unix(0, st.NextDue)) && (next == 0 || st.NextDue <= next) {
+		return nil
+	}
+	fire := &raftfsm.Fire{Job: id, Generation: job.Generation, Version: job.Version, ExpectDue: st.NextDue, NextDue: next}
+	first := nextAfter(sched, max(st.LastDue, job.UpdatedAt))
+	if first == 0 || first > now {
+		return fire
+	}
+	span := &raftfsm.Span{From: first, Status: store.Status_STATUS_MISSED, Reason: store.Reason_REASON_ZONE}
+	span.Count, span.To, span.More = Count(sched, first, now, zoneMax)
+	fire.Spans = []*raftfsm.Span{span}
+	return fire
+}
+
+// zoneMax bounds how many instants that new time-zone data brought are counted.
+const zoneMax = 10_000
+
+// nextAfter is the first instant after one, 0 if there is none.
+func nextAfter(sched *schedule.Schedule, after int64) int64 {
+	t, ok := sched.Next(time.Unix(0, after))
 	if !ok {
-		return maxInstant
+		return 0
 	}
 	return t.UnixNano()
 }

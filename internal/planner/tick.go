@@ -44,8 +44,8 @@ func (p *Planner) tick(r *store.Reader, e store.DueEntry, now int64) (*raftfsm.F
 	if err != nil {
 		return nil, 0, &scheduleError{def.Schedule, err}
 	}
-	if due+misfireAfter >= now && !sched.Is(schedule.KindAfter) && !sched.Due(time.Unix(0, due)) {
-		return p.replaced(e.Job, job, st, now), def.Priority, nil // the time-zone data has changed
+	if !sched.Is(schedule.KindAfter) && !sched.Due(time.Unix(0, due)) {
+		return replaced(sched, e.Job, job, st, known(r, job, st), now), def.Priority, nil // the time-zone data has changed
 	}
 	fire := &raftfsm.Fire{Job: e.Job, Generation: job.Generation, Version: job.Version, ExpectDue: due}
 	switch {
@@ -206,5 +206,5 @@ type scheduleError struct {
 	err  error
 }
 
-func (e *scheduleError) Error() string { return fmt.Sprintf("schedule %q: %v", e.text, e.err) }
+func (e *scheduleError) Error() string { return fmt.Sprintf("schedule %.200q: %v", e.text, e.err) }
 func (e *scheduleError) Unwrap() error { return e.err }

@@ -23,6 +23,8 @@ func benchmarks() []benchmark {
 		{"leap-day", Spec{Expr: "0 0 29 2 *"}},
 		{"leap-day-zone", Spec{Expr: "0 0 29 2 *", Zone: zone}},
 		{"workday", Spec{Expr: "0 9 1W * *"}},
+		{"business-days", Spec{Expr: "0 9 25 * *", Roll: RollPreceding, Zone: zone}},
+		{"holidays", Spec{Expr: "0 9 * * *", Roll: RollPreceding, Holidays: "12-25..12-26,01-01,2026-04-03,2026-04-06", Except: "SAT,SUN", Not: "* 3 * * *", Zone: zone}},
 	}
 }
 
@@ -43,6 +45,9 @@ func BenchmarkNext(b *testing.B) {
 				}
 			}
 		})
+		if spec.Roll != RollNone {
+			continue // gronx has none
+		}
 		zone, _ := time.LoadLocation(spec.Zone)
 		b.Run(name+"/gronx", func(b *testing.B) {
 			b.ReportAllocs()

@@ -20,7 +20,8 @@ type cached struct {
 	specs []Spec // if it depends on the job instead
 }
 
-// cacheKept bounds the memory: when it is full it starts anew.
+// cacheKept bounds the memory: beyond it, each schedule takes the place of some
+// other one.
 const cacheKept = 10_000
 
 // Get returns the schedule that a text describes for a job.
@@ -81,8 +82,14 @@ func (c *Cache) keep(key string, v cached, round int) {
 	if round != c.round {
 		return
 	}
-	if c.byText == nil || len(c.byText) >= cacheKept {
+	if c.byText == nil {
 		c.byText = map[string]cached{}
+	}
+	if len(c.byText) >= cacheKept {
+		for other := range c.byText {
+			delete(c.byText, other)
+			break
+		}
 	}
 	c.byText[key] = v
 }

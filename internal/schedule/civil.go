@@ -100,6 +100,16 @@ func (p *plan) nextDay(day int64) (int64, bool) {
 	return 0, false
 }
 
+// everyDay tells if the day fields match every day of a month.
+func (p *plan) everyDay() bool {
+	for i, days := range p.days {
+		if days != 1<<(28+i/7+1)-2 {
+			return false
+		}
+	}
+	return true
+}
+
 // hasDay tells if day matches.
 func (p *plan) hasDay(day int64) bool {
 	y, m, d := date(day)

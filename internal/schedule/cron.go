@@ -17,9 +17,10 @@ type cron struct {
 	repeat Repeat // RepeatFirst, RepeatBoth or RepeatLast
 }
 
-// next returns the first due second at or after t, or one beyond lastSecond. Within a period
-// of the zone civil time and time run in step, so it looks for the next civil
-// match and, if that lies beyond the period, goes on in the next one.
+// next returns the first due second at or after t, or one beyond lastSecond.
+// Within a period of the zone civil time and time run in step, so it looks for
+// the next civil match and, if that lies beyond the period, goes on in the next
+// one.
 func (c *cron) next(t int64) int64 {
 	for t <= lastSecond {
 		c.wall.meter.step()

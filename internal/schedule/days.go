@@ -2,7 +2,6 @@ package schedule
 
 import (
 	"fmt"
-	"math/bits"
 	"slices"
 	"strings"
 	"time"
@@ -34,13 +33,16 @@ func parseDays(field, text string) (*days, error) {
 		return nil, &Error{field, fmt.Sprintf("has %d items", len(items)), fmt.Sprintf("list at most %d, and write neighbours as ranges", MaxDays), -1, ""}
 	}
 	for _, item := range items {
-		if wrong := set.add(strings.ToUpper(strings.Trim(item, " \t"))); wrong != "" {
+		if wrong := set.add(plainDay(item)); wrong != "" {
 			return nil, &Error{field, fmt.Sprintf("%.40q %s", item, wrong), "write 2026-12-24, 2026-12-24..2027-01-02, 12-25, 12-24..01-02, SAT or FRI..SUN", -1, ""}
 		}
 	}
 	set.merge()
 	return set, nil
 }
+
+// plainDay is an item in normal form.
+func plainDay(item string) string { return strings.ToUpper(strings.Join(strings.Fields(item), "")) }
 
 // add adds one item; it returns what is wrong with it.
 func (s *days) add(item string) string {
@@ -53,7 +55,7 @@ func (s *days) add(item string) string {
 		return s.addDates(low, high)
 	case len(low) == len("01-02") && len(high) == len(low):
 		return s.addYearly(low, high)
-	case len(low) == len("MON") && len(high) == len(low):
+	case len(low) == len("MON") && len(high) == len(low) && !strings.ContainsAny(item, "0123456789"):
 		return s.addWeekdays(low, high)
 	}
 	return "is no day"
@@ -165,30 +167,43 @@ func (s *days) nextFree(day int64) int64 {
 	return day
 }
 
-// longest returns the longest run of days within the horizon that are all in the
-// set, and its first day. It looks no further than a run of limit days.
+// longest returns the longest run of days that are all in the set, and its first
+// day. Runs longer than limit are not told apart. Without ranges the set comes
+// round with the weeks, or with 28 years (a century without a leap day has no
+// year, or pair of years, that is not among those); a range matters where it is.
 func (s *days) longest(limit int64) (from, length int64) {
-	for day := int64(0); day <= lastDay; {
-		if !s.has(day) {
-			day++
-			continue
+	look := func(day, to int64) {
+		for ; day <= to && length <= limit; day++ {
+			if end := s.run(day, limit); end-day > length {
+				from, length = day, end-day
+			}
+			day = max(day, s.run(day, limit))
 		}
-		free := s.nextFree(day)
-		if free-day > length {
-			from, length = day, free-day
-		}
-		if length >= limit {
-			break
-		}
-		day = free
+	}
+	cycle := int64(14)
+	if s.yearly != [13]uint32{} {
+		cycle = 28*366 + 366
+	}
+	look(0, cycle)
+	for _, r := range s.ranges {
+		look(max(0, r.from-limit-1), r.from)
 	}
 	return from, length
+}
+
+// run returns the end of the run of days in the set that begins at day, at most
+// a little more than limit later; day itself if it is not in the set.
+func (s *days) run(day, limit int64) int64 {
+	for first := day; s.has(day) && day-first <= limit; {
+		day = max(day, s.rangeEnd(day)) + 1
+	}
+	return day
 }
 
 // workweek is the set with Saturday and Sunday in it, unless it names days of
 // the week itself.
 func (s *days) workweek() {
-	if bits.OnesCount8(s.weekdays) == 0 {
+	if s.weekdays == 0 {
 		s.weekdays = 1<<0 | 1<<6
 	}
 }

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"cmp"
 	"fmt"
 	"math/bits"
 	"strings"
@@ -39,7 +40,7 @@ func (r *rule) describe() string {
 		add("except on %s", daysText(s.Except))
 	}
 	if s.Kind == KindCron || s.Except != "" {
-		add("%s", cmpOr(s.Zone, "UTC"))
+		add("%s", cmp.Or(s.Zone, "UTC"))
 	}
 	if !s.From.IsZero() {
 		add("from %s", instantText(s.From))
@@ -53,36 +54,36 @@ func (r *rule) describe() string {
 	return strings.Join(clauses, ", ")
 }
 
-func cmpOr(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
-}
-
 // describeCron returns the clauses of a cron expression and of what moves or
 // leaves out its times.
 func (r *rule) describeCron() []string {
 	s := r.spec
 	clauses := describeExpr(s.Expr, s.Seed, s.AndDays)
 	if s.Roll != RollNone {
-		clauses = append(clauses, rollText(s.Roll))
-		if s.Holidays != "" {
-			clauses = append(clauses, "with no business on "+daysText(s.Holidays))
-		}
+		clauses = append(clauses, rollText(s.Roll), "with no business on "+closedText(s.Holidays))
 	}
 	if s.Not != "" {
-		for item := range strings.SplitSeq(s.Not, "+") {
-			expr, and := cutAnd(item)
-			text := strings.Join(describeExpr(expr, s.Seed, and), ", ")
-			clauses = append(clauses, "but not "+lowerFirst(text))
-		}
+		clauses = append(clauses, notTexts(s)...)
+	}
+	if s.hashed() {
+		clauses = append(clauses, "with H still to be taken from a job's ID")
 	}
 	if s.Gap == GapSkip {
 		clauses = append(clauses, "not at times that a clock put forward leaves out")
 	}
 	if s.Repeat != RepeatAuto {
 		clauses = append(clauses, "at "+map[Repeat]string{RepeatFirst: "the first", RepeatBoth: "both", RepeatLast: "the second"}[s.Repeat]+" of times that come twice")
+	}
+	return clauses
+}
+
+func notTexts(s Spec) (clauses []string) {
+	word := "but not "
+	for item := range strings.SplitSeq(s.Not, "+") {
+		expr, and := cutAnd(item)
+		text := strings.Join(describeExpr(expr, s.Seed, and), ", ")
+		clauses = append(clauses, word+lowerFirst(text))
+		word = "nor "
 	}
 	return clauses
 }
@@ -98,7 +99,7 @@ func describeExpr(expr, seed string, andDays bool) []string {
 		return []string{expr}
 	}
 	clauses := []string{p.clockText()}
-	if text := x.daysText(andDays); text != "" {
+	if text := x.daysText(andDays); text != "" && !p.everyDay() {
 		clauses = append(clauses, text)
 	}
 	if p.months != 1<<13-2 {
@@ -280,6 +281,13 @@ func joinText(texts []string, last string) string {
 	return strings.Join(texts[:n], ", ") + last + texts[n]
 }
 
+func plural(n int, name string) string {
+	if n == 1 {
+		return "1 " + name
+	}
+	return fmt.Sprintf("%d %ss", n, name)
+}
+
 // counted writes "5 minutes", and "minute" for one of them.
 func counted(n int, name string) string {
 	if n == 1 {
@@ -325,10 +333,8 @@ func durationText(d time.Duration) string {
 		name string
 		n    int
 	}{{"hour", seconds / 3600}, {"minute", seconds / 60 % 60}, {"second", seconds % 60}} {
-		if u.n == 1 {
-			texts = append(texts, "1 "+u.name)
-		} else if u.n > 0 {
-			texts = append(texts, fmt.Sprintf("%d %ss", u.n, u.name))
+		if u.n > 0 {
+			texts = append(texts, plural(u.n, u.name))
 		}
 	}
 	return strings.Join(texts, " ")

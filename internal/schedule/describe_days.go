@@ -121,6 +121,18 @@ func rollText(r Roll) string {
 	}[r]
 }
 
+// closedText names the days without business: the weekend is among them, unless
+// the list names days of the week itself.
+func closedText(holidays string) string {
+	if holidays == "" {
+		return "Saturday and Sunday"
+	}
+	if set, err := parseDays("holidays", holidays); err != nil || set.weekdays != 0 {
+		return daysText(holidays)
+	}
+	return daysText("SAT,SUN," + holidays)
+}
+
 // daysText describes a list of days: dates as they are, days of every year and
 // of the week by name.
 func daysText(list string) string {

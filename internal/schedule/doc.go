@@ -71,7 +71,8 @@
 // of Not matches are left out. What remains is mapped to instants by the zone and
 // its policies. So the nominal day and time count, also where daylight saving
 // moves a due time, and a time that is left out is due in neither pass of a
-// repeated hour. KindEvery has no wall clock: Except leaves out instants by their
+// repeated hour. An expression of Not without a seconds field stands for whole
+// minutes. KindEvery has no wall clock: Except leaves out instants by their
 // date in the zone.
 //
 // The search goes from one candidate day to the next, and within a day by sets

@@ -21,7 +21,10 @@ const shownText = 80
 func in(err error, prefix, text string) error {
 	var e *Error
 	if errors.As(err, &e) {
-		e.Field, e.Text = prefix+e.Field, text
+		e.Field = prefix + e.Field
+		if e.Text == "" {
+			e.Text = text
+		}
 	}
 	return err
 }
@@ -39,6 +42,8 @@ func (e *Error) Message() string {
 		text += fmt.Sprintf(" (at byte %d of %q)", e.Pos, e.Text)
 	case e.Pos >= 0:
 		text += fmt.Sprintf(" (at byte %d)", e.Pos)
+	case e.Text != "" && len(e.Text) <= shownText:
+		text += fmt.Sprintf(" (in %q)", e.Text)
 	}
 	if e.Hint != "" {
 		text += "; " + e.Hint

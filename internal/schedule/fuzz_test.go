@@ -39,15 +39,16 @@ func FuzzParse(f *testing.F) {
 }
 
 func FuzzCompile(f *testing.F) {
-	f.Add("*/5 * * * *", "", int64(0), uint8(0))
-	f.Add("0 30 2 8-14 3 SUN 2026-2200/3", "America/New_York", int64(1772953200), uint8(0xff))
-	f.Add("0 0 1W,31W,L 2 5L,FRI#5", "Pacific/Apia", int64(1325239200), uint8(1))
-	f.Add("0 0 30 2 *", "Australia/Lord_Howe", int64(-1), uint8(7))
-	f.Fuzz(func(t *testing.T, expr, zone string, at int64, policy uint8) {
+	f.Add("*/5 * * * *", "", "", "", int64(0), uint8(0))
+	f.Add("0 30 2 8-14 3 SUN 2026-2200/3", "America/New_York", "12-25,SAT", "* 3 * * *", int64(1772953200), uint8(0xff))
+	f.Add("0 0 1W,31W,L 2 5L,FRI#5", "Pacific/Apia", "2011-12-01..2012-02-03", "", int64(1325239200), uint8(1))
+	f.Add("0 0 30 2 *", "Australia/Lord_Howe", "", "0 0 * * * + & * * 13 * FRI", int64(-1), uint8(7))
+	f.Fuzz(func(t *testing.T, expr, zone, days, not string, at int64, policy uint8) {
 		c := Compiler{meter: meter{new(int64)}}
-		s, err := c.Compile(Spec{Expr: expr, Zone: zone, Gap: Gap(policy & 1), Repeat: Repeat(policy >> 1 & 3), AndDays: policy&8 != 0})
+		s, err := c.Compile(Spec{Expr: expr, Zone: zone, Gap: Gap(policy & 1), Repeat: Repeat(policy >> 1 & 3), AndDays: policy&8 != 0,
+			Except: days, Not: not, Roll: Roll(policy >> 4 % 6)})
 		if err != nil {
-			checkError(t, err, len(expr))
+			checkError(t, err, len(expr)+len(not))
 			return
 		}
 		if again, err := Parse(Format(s.Specs())); err != nil || !slices.Equal(again, s.Specs()) {

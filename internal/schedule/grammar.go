@@ -13,7 +13,7 @@ type expression struct {
 	fields [fieldCount]token
 	lists  [fieldCount][]part
 	star   [fieldCount]bool // the field starts with *, ? or H/
-	hashed bool             // an H is in it
+	second bool             // it has a seconds field
 }
 
 // part is one element of a list: either written with numbers only, so that
@@ -53,12 +53,11 @@ func parseExpression(text, seed string) (expression, error) {
 		return x, &Error{"expression", fmt.Sprintf("is longer than %d bytes", MaxExpr), "split the job in two, or write lists as ranges", MaxExpr, ""}
 	}
 	var err error
-	if x.fields, err = splitFields(text); err != nil {
+	if x.fields, x.second, err = splitFields(text); err != nil {
 		return x, err
 	}
 	for f := range fieldCount {
 		list := x.fields[f]
-		x.hashed = x.hashed || hashes(list.text)
 		x.star[f] = strings.IndexByte("*?", list.text[0]) >= 0 || hasLetter(list.text, 'H') && strings.HasPrefix(list.text[1:], "/")
 		if x.lists[f], err = f.parse(list, seed); err != nil {
 			return x, err
@@ -88,27 +87,33 @@ func cutLetter(text string, letter byte) (string, bool) {
 	return text, false
 }
 
-// splitFields finds the seven fields, with those left out filled in.
-func splitFields(text string) ([fieldCount]token, error) {
-	var fields [fieldCount]token
+// splitFields finds the seven fields, with those left out filled in, and tells
+// if there are seconds among them.
+func splitFields(text string) (fields [fieldCount]token, seconds bool, err error) {
 	tokens := words(text)
-	if len(tokens) > 0 && (strings.HasPrefix(tokens[0].text, "@") || strings.Contains(tokens[0].text, "=")) {
+	for _, t := range tokens {
+		if _, zone := cutZone(t.text); zone {
+			return fields, false, &Error{"expression", "holds a time zone", "CRON_TZ=Europe/Berlin stands in front of the expression, once", t.pos, ""}
+		}
+	}
+	if len(tokens) > 0 && strings.HasPrefix(tokens[0].text, "@") {
 		macro, err := expandMacro(tokens)
 		if err != nil {
-			return fields, err
+			return fields, false, err
 		}
 		tokens = words(macro)
 	}
 	first := second
 	switch n := len(tokens); {
 	case n < 5 || n > 7:
-		return fields, &Error{"expression", fmt.Sprintf("has %d fields", n), "write 5 (minute hour day-of-month month day-of-week), 6 or 7 fields", -1, ""}
+		return fields, false, &Error{"expression", "has " + plural(n, "field"),
+			"write 5 (minute hour day-of-month month day-of-week), 6 or 7 fields, @daily or another macro, or @every 5m", -1, ""}
 	case n == 5 || n == 6 && fourDigits(tokens[5].text):
 		first = minute
 	}
 	fields[second].text, fields[year].text = "0", "*"
 	copy(fields[first:], tokens)
-	return fields, nil
+	return fields, first == second, nil
 }
 
 // words splits at blanks.
@@ -124,18 +129,15 @@ func words(text string) []token {
 
 func expandMacro(tokens []token) (string, error) {
 	word := tokens[0]
-	if _, zone := cutZone(word.text); zone {
-		return "", &Error{"expression", "holds a time zone", "set Spec.Zone, or give the whole line to Parse", word.pos, ""}
-	}
 	if macro, ok := macros()[strings.ToLower(word.text)]; ok && len(tokens) == 1 {
 		return macro, nil
 	} else if ok {
 		return "", &Error{"expression", fmt.Sprintf("goes on after %q", word.text), "leave the rest out", tokens[1].pos, ""}
 	}
-	hint := "use @hourly, @daily, @midnight, @weekly, @monthly, @yearly or @annually"
+	hint := "use @hourly, @daily, @midnight, @weekly, @monthly, @yearly or @annually, or @every 5m, @after 5m, @at 2026-11-23T06:00:00Z"
 	switch strings.ToLower(word.text) {
 	case "@every", "@after", "@at":
-		hint = "set Spec.Kind, or give the whole line to Parse"
+		hint = "it is a schedule of its own, not a cron expression"
 	case "@reboot":
 		hint = "a cluster does not boot: trigger the job when the program starts"
 	}
@@ -310,17 +312,35 @@ func (f field) value(t token) (int, error) {
 		}
 	}
 	n, ok := number(t.text)
-	if !ok {
-		hint := fmt.Sprintf("write a number from %d to %d", s.min, s.max)
-		if len(s.names) > 0 {
-			hint += fmt.Sprintf(" or a name from %s to %s", s.names[0], s.names[len(s.names)-1])
-		}
-		return 0, f.wrong(t, fmt.Sprintf("%q is no value of this field", t.text), hint)
+	switch {
+	case t.text == "":
+		return 0, f.wrong(t, "a value is missing", "write a range as 1-5 and a step as */5, without blanks")
+	case !ok:
+		return 0, f.wrong(t, fmt.Sprintf("%.40q is no value of this field", t.text), f.valueHint(t.text))
 	}
 	if n < s.min || n > s.max {
-		return 0, f.wrong(t, fmt.Sprintf("%s is not between %d and %d", t.text, s.min, s.max), "")
+		return 0, f.wrong(t, fmt.Sprintf("%s is not between %d and %d", t.text, s.min, s.max),
+			"the order of the fields is (second) minute hour day-of-month month day-of-week (year)")
 	}
 	return n, nil
+}
+
+// valueHint says what a value looks like, to somebody who wrote something else.
+func (f field) valueHint(text string) string {
+	s := f.spec()
+	if low, high, ok := strings.Cut(text, ".."); ok {
+		return "a range is written " + low + "-" + high
+	}
+	for _, name := range s.names {
+		if len(text) > 3 && strings.EqualFold(text[:3], name) {
+			return "names have three letters: write " + name
+		}
+	}
+	hint := fmt.Sprintf("write a number from %d to %d", s.min, s.max)
+	if len(s.names) > 0 {
+		hint += fmt.Sprintf(" or a name from %s to %s", s.names[0], s.names[len(s.names)-1])
+	}
+	return hint
 }
 
 // parseDay reads the parts that only the day fields have, and that depend on the

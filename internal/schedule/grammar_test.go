@@ -42,7 +42,7 @@ func TestGrammarRefuses(t *testing.T) {
 		{"*,abc * * * *", "minute", 2, `"abc" is no value`},
 		{"1-2-3 * * * *", "minute", 2, `"2-3" is no value`},
 		{"70/5 * * * *", "minute", 0, "70 is not between"},
-		{"0 0 -1W * *", "day-of-month", 4, `"" is no value`},
+		{"0 0 -1W * *", "day-of-month", 4, "a value is missing"},
 		{"0 0 0W * *", "day-of-month", 4, "between 1 and 31"},
 		{"0 0 1-5W * *", "day-of-month", 4, `"1-5" is no value`},
 		{"0 0 W * *", "day-of-month", 4, `"W" is no value`},
@@ -55,14 +55,17 @@ func TestGrammarRefuses(t *testing.T) {
 		{"0 0 * * 1-5#2", "day-of-week", 8, `"1-5" is no value`},
 		{"FEB * * * *", "minute", 0, `"FEB" is no value`},
 		{"0 0 * MON *", "month", 6, "JAN to DEC"},
-		{"0 0 * * FRIDAY", "day-of-week", 8, "SUN to SAT"},
+		{"0 0 * * FRIDAY", "day-of-week", 8, "write FRI"},
+		{"0 0 * * FR", "day-of-week", 8, "SUN to SAT"},
+		{"0 0 * * MON..FRI", "day-of-week", 8, "a range is written MON-FRI"},
+		{"0 9 * * * CRON_TZ=UTC", "expression", 10, "stands in front"},
 		{"*/0 * * * *", "minute", 2, `step "0"`},
 		{"*/90 * * * *", "minute", 2, "@every"},
 		{"*/ * * * *", "minute", 2, `step ""`},
 		{"*/5/5 * * * *", "minute", 2, `step "5/5"`},
 		{"*/-5 * * * *", "minute", 2, `step "-5"`},
 		{"+5 * * * *", "minute", 0, `"+5" is no value`},
-		{"5- * * * *", "minute", 2, `"" is no value`},
+		{"5- * * * *", "minute", 2, "a value is missing"},
 		{"1,,2 * * * *", "minute", 2, "extra comma"},
 		{",1 * * * *", "minute", 0, "extra comma"},
 		{"1, * * * *", "minute", 2, "extra comma"},
@@ -92,10 +95,10 @@ func TestGrammarRefuses(t *testing.T) {
 		{"H-5 * * * *", "minute", 0, "is no hash"},
 		{"\u017fun * * * *", "minute", 0, "no value"},
 		{"@reboot", "expression", 0, "trigger the job"},
-		{"@every 5m", "expression", 0, "Spec.Kind"},
+		{"@every 5m", "expression", 0, "schedule of its own"},
 		{"@5minutes", "expression", 0, "no macro"},
 		{"@daily 5", "expression", 7, "leave the rest out"},
-		{"CRON_TZ=UTC * * * * *", "expression", 0, "Spec.Zone"},
+		{"CRON_TZ=UTC * * * * *", "expression", 0, "stands in front"},
 		{"* * * * *\n", "day-of-week", 8, "no value"},
 		{"* * * * \u00a0", "day-of-week", 8, "no value"},
 		{"0 0 1 1 *;", "day-of-week", 8, "no value"},
@@ -111,7 +114,7 @@ func TestGrammarRefuses(t *testing.T) {
 
 func TestErrorText(t *testing.T) {
 	_, err := Compile(Spec{Expr: "0 0-24 * * *"})
-	const want = `schedule: hour: 24 is not between 0 and 23 (at byte 4 of "0 0-24 * * *")`
+	const want = `schedule: hour: 24 is not between 0 and 23 (at byte 4 of "0 0-24 * * *"); the order of the fields is (second) minute hour day-of-month month day-of-week (year)`
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
@@ -121,7 +124,7 @@ func TestErrorText(t *testing.T) {
 		t.Errorf("got %v, want %s", err, wantHint)
 	}
 	_, err = Compile(Spec{Expr: "@daily", Not: "* 3 * * * + * 25 * * *"})
-	const wantNot = `schedule: not: hour: 25 is not between 0 and 23 (at byte 2 of "* 25 * * *")`
+	const wantNot = `schedule: not: hour: 25 is not between 0 and 23 (at byte 2 of "* 25 * * *"); the order of the fields is (second) minute hour day-of-month month day-of-week (year)`
 	if err == nil || err.Error() != wantNot {
 		t.Errorf("got %v, want %s", err, wantNot)
 	}

@@ -25,7 +25,7 @@ func (t term) star() bool { return strings.HasPrefix(t.text, "*") || strings.Has
 type naive struct {
 	sec, min, hour, dom, mon, dow, year term
 	text                                string
-	and                                 bool
+	and, seconds                        bool
 
 	roll             Roll
 	holidays, except dayList
@@ -59,7 +59,7 @@ func (n naive) match(c civil) bool {
 
 func (n naive) leftOut(c civil) bool {
 	for _, not := range n.not {
-		if not.matchClock(c) && not.matchDay(c) {
+		if (not.matchClock(c) || !not.seconds && not.min.match(c) && not.hour.match(c)) && not.matchDay(c) {
 			return true
 		}
 	}
@@ -199,7 +199,7 @@ func (n naive) modified(r *rand.Rand) naive {
 	}
 	if r.IntN(4) == 0 {
 		for range 1 + r.IntN(3) {
-			n.not = append(n.not, randomNaive(r, n.text[0] != '0' && r.IntN(2) == 0, false))
+			n.not = append(n.not, randomNaive(r, n.seconds && r.IntN(2) == 0, false))
 		}
 	}
 	return n
@@ -230,7 +230,7 @@ func randomNaive(r *rand.Rand, seconds, sparse bool) naive {
 		n.year = randomTerm(r, 1970, 2100, nil, civil.Year)
 		fields = append(fields, n.year.text)
 	}
-	if seconds || withYear && (r.IntN(2) == 0 || !fourDigits(n.year.text)) {
+	if n.seconds = seconds || withYear && (r.IntN(2) == 0 || !fourDigits(n.year.text)); n.seconds {
 		n.sec = randomTerm(r, 0, 59, nil, civil.Second)
 		fields = append([]string{n.sec.text}, fields...)
 	}

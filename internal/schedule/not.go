@@ -39,6 +39,9 @@ func compileNot(s Spec) (plans []*plan, err error) {
 		if err != nil {
 			return nil, in(err, "not: ", expr)
 		}
+		if !x.second {
+			p.seconds = 1<<60 - 1 // the whole minute
+		}
 		plans = append(plans, p)
 	}
 	return plans, nil

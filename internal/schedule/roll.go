@@ -3,8 +3,8 @@ package schedule
 import "slices"
 
 // Roll is what happens to a due time on a day that is no business day: to which
-// day it moves, at the same time of day. The words are those of ISDA's business
-// day conventions.
+// day it moves, at the same time of day. Following, preceding and modified
+// following are business day conventions of ISDA, the others of QuantLib.
 type Roll uint8
 
 // The conventions.

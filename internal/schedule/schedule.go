@@ -36,23 +36,35 @@ func (c *Compiler) Compile(specs ...Spec) (*Schedule, error) {
 	}
 	s := &Schedule{rules: make([]rule, len(specs))}
 	for i, spec := range specs {
-		if err := spec.validate(); err != nil {
-			return nil, err
-		}
-		zone, err := c.zone(spec.Zone)
-		if err != nil {
-			return nil, err
-		}
-		if s.rules[i], err = compileRule(spec, zone, c.meter); err != nil {
-			return nil, err
+		var err error
+		if s.rules[i], err = c.rule(spec); err != nil {
+			prefix := ""
+			if len(specs) > 1 {
+				prefix = fmt.Sprintf("schedule %d of the union: ", i+1)
+			}
+			return nil, in(err, prefix, spec.String())
 		}
 	}
 	return s, nil
 }
 
+func (c *Compiler) rule(spec Spec) (rule, error) {
+	if err := spec.validate(); err != nil {
+		return rule{}, err
+	}
+	zone, err := c.zone(spec.Zone)
+	if err != nil {
+		return rule{}, err
+	}
+	return compileRule(spec, zone, c.meter)
+}
+
 func checkUnion(specs []Spec) error {
 	if n := len(specs); n == 0 || n > MaxRules {
 		return &Error{"union", fmt.Sprintf("has %d schedules", n), fmt.Sprintf("join 1 to %d", MaxRules), -1, ""}
+	}
+	if n := len(Format(specs)); n > MaxText {
+		return &Error{"schedule", fmt.Sprintf("has %d bytes as a text, of at most %d", n, MaxText), "list fewer days, write neighbours as ranges, or split the job", -1, ""}
 	}
 	if len(specs) == 1 {
 		return nil

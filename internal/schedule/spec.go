@@ -97,8 +97,8 @@ type Spec struct {
 func (s Spec) normal() Spec {
 	s.Expr = plainExpr(s.Expr)
 	s.Anchor, s.From, s.Until = plainTime(s.Anchor), plainTime(s.From), plainTime(s.Until)
-	s.Holidays = normalList(s.Holidays, ",", ",", strings.ToUpper)
-	s.Except = normalList(s.Except, ",", ",", strings.ToUpper)
+	s.Holidays = normalList(s.Holidays, ",", ",", plainDay)
+	s.Except = normalList(s.Except, ",", ",", plainDay)
 	s.Not = normalList(s.Not, "+", " + ", plainExpr)
 	if s.Zone == "UTC" {
 		s.Zone = ""
@@ -211,11 +211,16 @@ func (s Spec) validateElapsed() error {
 	if s.Gap != GapShift || s.Repeat != RepeatAuto || s.AndDays {
 		return &Error{"gap, repeat, days", "only a cron schedule has these", "leave them out: " + s.Kind.String() + " does not depend on civil time", -1, ""}
 	}
-	if s.Roll != RollNone || s.Holidays != "" || s.Not != "" || s.Seed != "" {
-		return &Error{"roll, holidays, not, seed", "only a cron schedule has these", "leave them out, or write a cron expression", -1, ""}
+	for _, o := range []struct {
+		field string
+		set   bool
+	}{{"roll", s.Roll != RollNone}, {"holidays", s.Holidays != ""}, {"not", s.Not != ""}, {"seed", s.Seed != ""}} {
+		if o.set {
+			return &Error{o.field, "only a cron schedule has it, and this is @" + s.Kind.String(), "leave it out, or write a cron expression", -1, ""}
+		}
 	}
 	if s.Except != "" && s.Kind != KindEvery {
-		return &Error{"except", "only a cron schedule and a period have days to leave out", "leave it out", -1, ""}
+		return &Error{"except", "only a cron schedule and a period have days to leave out, and this is @" + s.Kind.String(), "leave it out", -1, ""}
 	}
 	if s.Kind == KindAt {
 		if s.Anchor.IsZero() {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // option is one name=value of the text form. write returns "" for the default.
@@ -53,7 +54,8 @@ func parseUnion(text string) ([]Spec, error) {
 	}
 	for i := range len(text) {
 		if c := text[i]; c != '\t' && (c < ' ' || c > '~') {
-			return nil, &Error{"text", fmt.Sprintf("holds %q", c), "a schedule is one line of ASCII", i, ""}
+			r, _ := utf8.DecodeRuneInString(text[i:])
+			return nil, &Error{"text", fmt.Sprintf("holds %q", r), "a schedule is one line of ASCII", i, ""}
 		}
 	}
 	var specs []Spec
@@ -139,7 +141,11 @@ func parseOption(s *Spec, item string, pos int, seen map[string]bool) error {
 			return located(o.read(s, value), name, pos+len(name)+1)
 		}
 	}
-	return &Error{"option", fmt.Sprintf("%q is unknown", name), "use " + optionNames(), pos, ""}
+	hint := "use " + optionNames()
+	if lower := strings.ToLower(name); lower == "tz" || lower == "cron_tz" || lower == "zone" {
+		hint = "CRON_TZ=" + value + " stands in front of the schedule"
+	}
+	return &Error{"option", fmt.Sprintf("%q is unknown", name), hint, pos, ""}
 }
 
 // Format writes the text form of the union of the Specs.

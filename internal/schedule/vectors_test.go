@@ -156,7 +156,8 @@ func TestCombinations(t *testing.T) {
 		{"a millisecond of a long exception", "@every 1ms; except=2000-01-01..2200-12-31", "2000-01-01T00:00:00Z", []string{"2201-01-01T00:00:00Z", "2201-01-01T00:00:00.001Z"}},
 
 		{"not in these hours", "*/30 * * * *; not=* 2-3 * * *", "2026-11-25T01:00:00Z", []string{"2026-11-25T01:30:00Z", "2026-11-25T04:00:00Z"}},
-		{"not: its seconds count", "*/20 59 1 * * *; not=59 1 * * *", "2026-11-25T01:58:00Z", []string{"2026-11-25T01:59:20Z", "2026-11-25T01:59:40Z"}},
+		{"not: without seconds it is the whole minute", "*/20 * 1 * * *; not=59 1 * * *", "2026-11-25T01:58:20Z", []string{"2026-11-25T01:58:40Z", "2026-11-26T01:00:00Z"}},
+		{"not: with seconds it is those", "*/20 * 1 * * *; not=0,40 59 1 * * *", "2026-11-25T01:58:40Z", []string{"2026-11-25T01:59:20Z", "2026-11-26T01:00:00Z"}},
 		{"not: any of several", "0 * * * *; not=* 1 * * * + * 3-22 * * *", "2026-11-25T00:00:00Z", []string{"2026-11-25T02:00:00Z", "2026-11-25T23:00:00Z"}},
 		{"not: OR of the day fields", "0 0 * * *; not=* * 13 * FRI", "2026-11-11T00:00:00Z", []string{"2026-11-12T00:00:00Z", "2026-11-14T00:00:00Z"}},
 		{"not: & asks for both", "0 0 13 * *; not=& * * 13 * FRI", "2026-10-01T00:00:00Z", []string{"2026-10-13T00:00:00Z", "2026-12-13T00:00:00Z"}},
@@ -172,8 +173,10 @@ func TestCombinations(t *testing.T) {
 	})
 }
 
-// TestBusinessDays follows the conventions of the 2006 ISDA Definitions, section
-// 4.12, on Sunday 31 May 2026 and other days around the end of a month.
+// TestBusinessDays follows the conventions (following, preceding and modified
+// following of the 2006 ISDA Definitions, section 4.12; modified preceding and
+// nearest of QuantLib), on Sunday 31 May 2026 and other days around the end of a
+// month.
 func TestBusinessDays(t *testing.T) {
 	checkVectors(t, []vector{
 		{"following", "0 9 31 5 *; roll=following", "2026-01-01T00:00:00Z", []string{"2026-06-01T09:00:00Z"}},

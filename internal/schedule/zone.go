@@ -39,6 +39,20 @@ func periodAt(zone *time.Location, t int64) period {
 	return p
 }
 
+// Fixed tells if a location has one offset for ever and is not what the machine
+// knows by its name: one that the program made itself.
+func Fixed(zone *time.Location) bool {
+	name := zone.String()
+	if zone == time.UTC || name == "Local" { // which is refused for what it is
+		return false
+	}
+	if start, end := time.Unix(0, 0).In(zone).ZoneBounds(); !start.IsZero() || !end.IsZero() {
+		return false
+	}
+	known, err := loadZone(name)
+	return err != nil || name == "" || !sameZone(zone, known, 0)
+}
+
 // sameZone tells if two zones have the same offsets for ten years from now on.
 func sameZone(a, b *time.Location, now int64) bool {
 	const years = 10 * 366 * daySeconds
@@ -95,7 +109,7 @@ func loadZone(name string) (*time.Location, error) {
 	zone, err := time.LoadLocation(name)
 	if err != nil {
 		return nil, &Error{"zone", fmt.Sprintf("%q is unknown here", name),
-			"check the IANA name; on a machine without time-zone data import _ \"time/tzdata\" in the program", -1, ""}
+			"check the IANA name, which is no abbreviation (Europe/Berlin, Etc/GMT-2 for UTC+2); on a machine without time-zone data import _ \"time/tzdata\" in the program", -1, ""}
 	}
 	return zone, nil
 }
