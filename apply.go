@@ -23,6 +23,16 @@ var (
 // state machine's goroutine, between one batch and the next, so it only hands
 // on: to the dispatcher, the planner and whoever listens.
 func (s *Scheduler) applied(eff *raftfsm.Effects) {
+	if eff.Restored {
+		s.take(s.adopt())
+	}
+	s.take(eff)
+	s.planner.Observe(eff)
+	s.hub.publish(eff)
+}
+
+// take does what the log asks of this node.
+func (s *Scheduler) take(eff *raftfsm.Effects) {
 	s.assign(eff)
 	for _, h := range eff.Recalled {
 		if s.holds(h) {
@@ -40,12 +50,10 @@ func (s *Scheduler) applied(eff *raftfsm.Effects) {
 			s.reporter.forget(store.JoinID(h.Job, h.Exec), h.Token)
 		}
 	}
-	s.planner.Observe(eff)
-	s.hub.publish(eff)
 }
 
 func (s *Scheduler) holds(h raftfsm.Holding) bool {
-	return h.Node == s.options.Node && h.Incarnation == s.incarnation
+	return h.Node == s.options.Node && h.Incarnation == s.incarnation.Load()
 }
 
 // assign hands on what this node shall run, but for what the same batch has
@@ -58,7 +66,7 @@ func (s *Scheduler) assign(eff *raftfsm.Effects) {
 	var mine []*dispatch.Attempt
 	for _, a := range eff.Assigned {
 		x := a.Execution
-		if x.Node != s.options.Node || x.Incarnation != s.incarnation || void[x.Token] {
+		if x.Node != s.options.Node || x.Incarnation != s.incarnation.Load() || void[x.Token] {
 			continue
 		}
 		attempt := attemptFrom(a)

@@ -32,8 +32,12 @@ type Options struct {
 	TrustView bool
 	// InMemory keeps everything in memory: all jobs are lost at the end. For tests.
 	InMemory bool
-	// Node names this process in the history. Default "local".
+	// Node names this process in the history, and is its identity in a cluster.
+	// Default "local"; required in a cluster.
 	Node string
+	// Cluster makes the scheduler one of several that share their jobs. Default:
+	// it is alone.
+	Cluster *Cluster
 	// Concurrency is how many attempts run at once on this node. What is due
 	// beyond it waits by priority and age. Default 10,000.
 	Concurrency int
@@ -82,6 +86,13 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Dir != "" && o.InMemory {
 		return o, invalid("Options.InMemory", "and Dir exclude each other; set one")
 	}
+	if o.Cluster != nil {
+		c, err := o.Cluster.withDefaults(&o)
+		if err != nil {
+			return o, err
+		}
+		o.Cluster = &c
+	}
 	if o.Node == "" {
 		o.Node = "local"
 	}
@@ -122,7 +133,7 @@ func (o Options) withDefaults() (Options, error) {
 type Scheduler struct {
 	options     Options
 	log         *slog.Logger
-	incarnation uint64 // of this opening: what others held is over
+	incarnation atomic.Uint64 // of this opening, or since its lease was lost: what others held is over
 
 	node       *raftfsm.Node
 	dispatcher *dispatch.Dispatcher
@@ -130,6 +141,7 @@ type Scheduler struct {
 	reporter   *reporter
 	hub        *hub
 	schedules  schedule.Cache // of what is stored
+	member     *member        // nil without a cluster
 
 	mu      sync.Mutex
 	runEnd  context.CancelFunc // not nil while Run runs
@@ -137,7 +149,7 @@ type Scheduler struct {
 	done    atomic.Bool
 
 	announcing sync.Mutex // one announcement at a time
-	capacity   int64      // as last announced
+	capacity   int64      // as last announced, or to be when the node takes part again
 
 	closing  sync.Mutex
 	shut     bool
@@ -154,10 +166,17 @@ func New(options Options) (*Scheduler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scheduler{options: options, log: options.Logger, incarnation: newIncarnation(), hub: newHub()}
+	s := &Scheduler{options: options, log: options.Logger, hub: newHub()}
+	s.incarnation.Store(newIncarnation())
 	s.reporter = newReporter(s)
+	var mayStart func() bool
+	if options.Cluster != nil {
+		s.member = newMember(s)
+		mayStart = s.member.mayStart
+	}
 	s.dispatcher = dispatch.New(dispatch.Config{
-		Grace: options.StuckAfter, MaxOutput: options.MaxOutput, Client: options.Client,
+		MayStart: mayStart,
+		Grace:    options.StuckAfter, MaxOutput: options.MaxOutput, Client: options.Client,
 		BlockPrivate: options.BlockPrivate, Logger: options.Logger, Report: s.reporter.report,
 	})
 	s.planner = planner.New(planner.Config{
@@ -172,6 +191,9 @@ func New(options Options) (*Scheduler, error) {
 		ID: options.Node, Dir: options.Dir, InMemory: options.InMemory, Logger: options.Logger, OnApply: s.applied,
 		TrustView: options.TrustView,
 	}
+	if c := options.Cluster; c != nil {
+		cfg.Cluster, cfg.StartTimeout = c.raftCluster(), c.JoinTimeout
+	}
 	if testhook.Raft != nil {
 		testhook.Raft(&cfg)
 	}
@@ -181,8 +203,13 @@ func New(options Options) (*Scheduler, error) {
 		return nil, translate(err)
 	}
 	s.reporter.start()
-	if err := s.takeOver(); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := s.takeOver(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
+	}
+	if s.member != nil {
+		s.member.start()
 	}
 	return s, nil
 }
@@ -195,15 +222,16 @@ func newIncarnation() uint64 {
 
 // takeOver declares this opening of the node, which takes nothing yet, and
 // resolves what earlier ones left behind.
-func (s *Scheduler) takeOver() error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
+func (s *Scheduler) takeOver(ctx context.Context) error {
 	s.checkClock()
-	if err := s.setCapacity(ctx, 0); err != nil {
+	s.announcing.Lock()
+	err := s.open(ctx, 0)
+	s.announcing.Unlock()
+	if err != nil {
 		return err
 	}
 	for after := ""; ; {
-		body := &raftfsm.Resolve{Node: s.options.Node, Incarnation: s.incarnation, After: after}
+		body := &raftfsm.Resolve{Node: s.options.Node, Incarnation: s.incarnation.Load(), After: after}
 		res, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Resolve{Resolve: body}})
 		if err != nil {
 			return err
@@ -236,10 +264,21 @@ func (s *Scheduler) setCapacity(ctx context.Context, n int64) error {
 }
 
 // announceLocked commits the announcement before the next one is made, so that
-// the log never ends with an older one.
+// the log never ends with an older one. While the node is fenced none is made: it
+// follows when the node takes part again.
 func (s *Scheduler) announceLocked(ctx context.Context) error {
-	body := &raftfsm.Open{Node: s.options.Node, Incarnation: s.incarnation, Capacity: s.capacity, Handlers: s.dispatcher.Handlers()}
-	_, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Open{Open: body}})
+	if s.member != nil && s.member.fenced.Load() {
+		return nil
+	}
+	return s.open(ctx, s.capacity)
+}
+
+func (s *Scheduler) open(ctx context.Context, capacity int64) error {
+	body := &raftfsm.Open{Node: s.options.Node, Incarnation: s.incarnation.Load(), Capacity: capacity, Handlers: s.dispatcher.Handlers()}
+	res, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Open{Open: body}})
+	if err == nil && res.Code == raftfsm.Code_CODE_FENCED && s.member != nil {
+		s.member.fence() // its next beat takes it in again
+	}
 	return err
 }
 
@@ -287,7 +326,9 @@ func (s *Scheduler) Run(ctx context.Context) error {
 		return errors.Join(err, s.drain())
 	}
 	var planning sync.WaitGroup
-	planning.Go(func() { s.planner.Run(runCtx) })
+	if s.member == nil { // a cluster's leader plans for all
+		planning.Go(func() { s.planner.Run(runCtx) })
+	}
 	var stopped error
 	select {
 	case <-runCtx.Done():
@@ -335,14 +376,25 @@ func (s *Scheduler) drain() error {
 	patience := s.options.DrainTimeout + s.options.StuckAfter
 	ctx, cancel := context.WithTimeout(context.Background(), patience+10*time.Second)
 	defer cancel()
-	s.takeNothing(ctx)
+	s.takeNothing(s.while(ctx))
 	drainCtx, stop := context.WithTimeout(ctx, s.options.DrainTimeout)
 	defer stop()
 	drained := s.dispatcher.Drain(drainCtx)
-	if flushed := s.reporter.flush(ctx); flushed != nil {
+	if flushed := s.reporter.flush(s.while(ctx)); flushed != nil {
 		s.log.Warn("chronos: results could not be committed; the next start resolves them", "error", flushed)
 	}
 	return drained
+}
+
+// while bounds what a node that stops waits for the others: they may be stopping,
+// too, and what cannot be told them is resolved when the lease ends.
+func (s *Scheduler) while(ctx context.Context) context.Context {
+	if s.member == nil {
+		return ctx
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.options.Cluster.Lease)
+	context.AfterFunc(ctx, cancel)
+	return ctx
 }
 
 // takeNothing announces that this node stops, before anything is handed back:
@@ -389,6 +441,12 @@ func (s *Scheduler) close() error {
 		<-done
 	}
 	s.reporter.stop()
+	if s.member != nil {
+		s.member.stop()
+		if err := s.node.TransferLeadership(); err != nil {
+			s.log.Info("chronos: leadership could not be handed over; the others elect", "error", err)
+		}
+	}
 	err := s.node.Close()
 	s.dispatcher.Close()
 	s.hub.close()

@@ -69,6 +69,13 @@ func (r *reporter) forget(id string, token uint64) {
 	delete(r.claims, claimKey{id, token})
 }
 
+// forgetAll drops what is known of attempts that were all given up.
+func (r *reporter) forgetAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.claims)
+}
+
 // report takes the result of an attempt from the dispatcher.
 func (r *reporter) report(res dispatch.Result) {
 	r.mu.Lock()

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/chronos-go/chronos/raftfsm"
 )
 
 // NodeStatus is how a scheduler stands, for people and for a readiness probe.
@@ -18,6 +20,12 @@ type NodeStatus struct {
 	Stuck    int // given up, but their handlers have not returned
 	Handlers []string
 
+	// In a cluster: who leads, as far as this node knows, and whether this node
+	// does.
+	Leader  string
+	Leading bool
+	Members []Member
+
 	NextDue time.Time // earliest instant waited for, zero if none is known
 	// Trouble names jobs that cannot be scheduled, and why. The others go on.
 	Trouble map[string]string
@@ -30,6 +38,23 @@ type NodeStatus struct {
 	Recovered                       string // what New had to repair, empty if nothing
 }
 
+// Member is a node of a cluster, by what it last said of itself.
+type Member struct {
+	Node        string
+	Capacity    int // how many attempts it takes at once; 0: it does not run
+	Handlers    []string
+	Expired     bool // its lease has run out, and it has not come back
+	Incarnation uint64
+}
+
+// ready tells if writes are accepted.
+func (s *Scheduler) ready(raft raftfsm.Status) bool {
+	if s.closed() || raft.Stopped != nil || raft.DiskFull {
+		return false
+	}
+	return raft.Leader || s.member != nil && raft.LeaderID != "" && s.member.alive()
+}
+
 // Status tells how this scheduler stands. It does not fail, also when closed.
 func (s *Scheduler) Status() NodeStatus {
 	s.mu.Lock()
@@ -37,7 +62,7 @@ func (s *Scheduler) Status() NodeStatus {
 	s.mu.Unlock()
 	raft := s.node.Status()
 	out := NodeStatus{
-		Node: s.options.Node, Ready: raft.Leader && raft.Stopped == nil && !raft.DiskFull && !s.closed(), Running: running && !s.closed(),
+		Node: s.options.Node, Ready: s.ready(raft), Running: running && !s.closed(),
 		Attempts: s.dispatcher.Running(), Assigned: s.dispatcher.Pending(), Stuck: s.dispatcher.Stuck(),
 		Handlers:     slices.Clone(s.dispatcher.Handlers()),
 		Trouble:      maps.Clone(s.planner.Trouble()),
@@ -48,7 +73,10 @@ func (s *Scheduler) Status() NodeStatus {
 	if err := s.node.Err(); err != nil {
 		out.Err = translate(err)
 	}
-	if next, ok := s.planner.NextDue(); ok && out.Running {
+	if s.member != nil {
+		out.Leader, out.Leading, out.Members = raft.LeaderID, raft.Leader, s.member.members()
+	}
+	if next, ok := s.planner.NextDue(); ok && out.Running && (s.member == nil || raft.Leader) {
 		out.NextDue = next
 	}
 	return out

@@ -43,6 +43,11 @@ type Config struct {
 	// Logger gets what no Result can say. Default: none.
 	Logger *slog.Logger
 
+	// MayStart is asked right before a handler is called; nil is always yes. An
+	// attempt that may not start is dropped without a report, as if it had been
+	// revoked: who forbids it has given it up.
+	MayStart func() bool
+
 	// Report takes the result of every attempt, once; that of a handler that was
 	// stuck when the node stopped (HandedBack and Stuck) once more, as HandedBack,
 	// when it has returned after all. Each call is made from a
@@ -270,6 +275,28 @@ func (d *Dispatcher) Revoke(id string, token uint64, cause error) {
 		a.revoked = true
 		d.stopLocked(a, cause)
 	}
+}
+
+// RevokeAll revokes every attempt there is.
+func (d *Dispatcher) RevokeAll(cause error) {
+	d.mu.Lock()
+	keys := slices.Collect(maps.Keys(d.live))
+	d.mu.Unlock()
+	for _, k := range keys {
+		d.Revoke(k.id, k.token, cause)
+	}
+}
+
+// Live returns the attempts that were assigned and have not been reported, by
+// execution and token.
+func (d *Dispatcher) Live() map[string]uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := make(map[string]uint64, len(d.live))
+	for k := range d.live {
+		out[k.id] = max(out[k.id], k.token)
+	}
+	return out
 }
 
 // dropLocked forgets an attempt.

@@ -31,7 +31,10 @@ func (d *Dispatcher) run(a *Attempt) {
 func (d *Dispatcher) begin(ctx context.Context, a *Attempt) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.ctx.Err() != nil || a.call == nil && a.Webhook == nil {
+	if d.cfg.MayStart != nil && !d.cfg.MayStart() {
+		a.revoked = true
+	}
+	if a.revoked || a.ctx.Err() != nil || a.call == nil && a.Webhook == nil {
 		d.running.Add(-1)
 		a.state = ending
 		return false

@@ -1,6 +1,8 @@
 package raftfsm
 
 import (
+	"fmt"
+
 	"google.golang.org/protobuf/proto"
 
 	"github.com/chronos-go/chronos/store"
@@ -9,6 +11,9 @@ import (
 // open says what a node is now: which incarnation, what it can run, how much
 // at once. A new incarnation means that the old one is gone.
 func (e *entry) open(c *Open) (*Result, error) {
+	if old := e.f.sessions[c.Node]; old != nil && old.Expired && old.Incarnation == c.Incarnation {
+		return &Result{Code: Code_CODE_FENCED, Text: fmt.Sprintf("the lease of node %q ran out: it comes back as a new incarnation", c.Node)}, nil
+	}
 	rec := &store.Session{
 		Incarnation: c.Incarnation, Handlers: c.Handlers, Capacity: c.Capacity, At: e.now, Features: c.Features,
 	}
@@ -24,12 +29,34 @@ func (e *entry) open(c *Open) (*Result, error) {
 // job's delivery what becomes of it. It works in bounded steps: Cursor is
 // where the next one goes on, empty when none is left.
 func (e *entry) resolve(c *Resolve) (*Result, error) {
-	afterJob, afterExec, _ := store.SplitID(c.After)
+	return e.resolveSome(c.After, func(a *store.Active) bool { return a.Node == c.Node && a.Incarnation != c.Incarnation })
+}
+
+// expire ends a session and resolves what it held, in steps like resolve. It is a
+// compare and set on term and incarnation: a leader that was cut off and wakes
+// up ends nothing, and a node that has come back anew is another.
+func (e *entry) expire(c *Expire) (*Result, error) {
+	sess := e.f.sessions[c.Node]
+	if sess == nil || sess.Incarnation != c.Incarnation || c.Term != e.applied.Term {
+		return &Result{Code: Code_CODE_STALE}, nil
+	}
+	if !sess.Expired {
+		sess.Capacity, sess.Expired = 0, true
+		if err := e.tx.PutSession(c.Node, sess.Session); err != nil {
+			return nil, err
+		}
+	}
+	return e.resolveSome(c.After, func(a *store.Active) bool { return a.Node == c.Node && a.Incarnation == c.Incarnation })
+}
+
+// resolveSome resolves attempts of nodes that are gone, as many as one entry may.
+func (e *entry) resolveSome(after string, gone func(*store.Active) bool) (*Result, error) {
+	afterJob, afterExec, _ := store.SplitID(after)
 	type held struct{ job, exec string }
 	var found []held
 	res := &Result{}
 	err := e.tx.Active("", afterJob, afterExec, func(job, exec string, a *store.Active) (bool, error) {
-		if a.Node == c.Node && a.Incarnation != c.Incarnation {
+		if gone(a) {
 			found = append(found, held{job, exec})
 		}
 		if len(found) >= sweepMax {

@@ -4,105 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/chronos-go/chronos/internal/pipenet"
 	"github.com/chronos-go/chronos/store"
 )
-
-// wires is a network of net.Pipe between nodes, which works on a fake clock and
-// can be cut.
-type wires struct {
-	mu   sync.Mutex
-	open map[string]*wireListener
-	cut  map[string]bool // addresses that nobody reaches, and that reach nobody
-	live map[net.Conn][2]string
-}
-
-type wireListener struct {
-	wires *wires
-	addr  string
-	in    chan net.Conn
-	once  sync.Once
-	done  chan struct{}
-}
-
-func newWires() *wires {
-	return &wires{open: map[string]*wireListener{}, cut: map[string]bool{}, live: map[net.Conn][2]string{}}
-}
-
-func (w *wires) listen(addr string) net.Listener {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	l := &wireListener{wires: w, addr: addr, in: make(chan net.Conn), done: make(chan struct{})}
-	w.open[addr] = l
-	return l
-}
-
-func (w *wires) dialer(from string) func(context.Context, string) (net.Conn, error) {
-	return func(ctx context.Context, to string) (net.Conn, error) {
-		w.mu.Lock()
-		l, cut := w.open[to], w.cut[from] || w.cut[to]
-		w.mu.Unlock()
-		if cut {
-			<-ctx.Done()
-			return nil, ctx.Err()
-		}
-		if l == nil {
-			return nil, errors.New("nobody listens")
-		}
-		ours, theirs := net.Pipe()
-		select {
-		case l.in <- theirs:
-		case <-l.done:
-			return nil, errors.New("nobody listens any more")
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.live[ours] = [2]string{from, to}
-		return ours, nil
-	}
-}
-
-// isolate cuts an address off, its open connections too, or joins it again.
-func (w *wires) isolate(addr string, off bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.cut[addr] = off
-	for conn, ends := range w.live {
-		if off && (ends[0] == addr || ends[1] == addr) {
-			conn.Close()
-			delete(w.live, conn)
-		}
-	}
-}
-
-func (l *wireListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.in:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *wireListener) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *wireListener) Addr() net.Addr { return nodeAddr(l.addr) }
 
 // trio is a cluster of nodes a, b, c in one bubble.
 type trio struct {
 	t     *testing.T
-	wires *wires
+	wires *pipenet.Network
 	dir   string
 	names []string
 	addrs map[string]string
@@ -111,7 +26,7 @@ type trio struct {
 }
 
 func newTrio(t *testing.T, names ...string) *trio {
-	c := &trio{t: t, wires: newWires(), dir: t.TempDir(), names: names, addrs: map[string]string{}, nodes: map[string]*Node{}}
+	c := &trio{t: t, wires: new(pipenet.Network), dir: t.TempDir(), names: names, addrs: map[string]string{}, nodes: map[string]*Node{}}
 	for _, name := range names {
 		c.addrs[name] = "addr-" + name
 	}
@@ -124,7 +39,7 @@ func (c *trio) config(name string) Config {
 	if c.mem {
 		cfg.Dir, cfg.InMemory = "", true
 	}
-	cfg.Cluster = &Cluster{ID: "test", Listener: c.wires.listen(c.addrs[name]), Dial: c.wires.dialer(c.addrs[name])}
+	cfg.Cluster = &Cluster{ID: "test", Listener: c.wires.Listen(c.addrs[name]), Dial: c.wires.Dialer(c.addrs[name])}
 	for _, n := range c.names {
 		cfg.Cluster.Peers = append(cfg.Cluster.Peers, Peer{n, c.addrs[n]})
 	}
@@ -283,7 +198,7 @@ func TestClusterPartition(t *testing.T) {
 		defer c.close()
 		fill(t, c.nodes["a"], 0, 5)
 		old := c.leader()
-		c.wires.isolate(c.addrs[old], true)
+		c.wires.Isolate(c.addrs[old])
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		_, err := c.nodes[old].Propose(ctx, []*Command{put("job-0005")})
 		cancel()
@@ -296,7 +211,7 @@ func TestClusterPartition(t *testing.T) {
 		}
 		fresh := c.leader()
 		fill(t, c.nodes[c.otherThan(old, fresh)], 5, 8)
-		c.wires.isolate(c.addrs[old], false)
+		c.wires.Join(c.addrs[old])
 		time.Sleep(3 * time.Second)
 		fill(t, c.nodes[old], 8, 10)
 		c.same()
@@ -427,9 +342,9 @@ func TestClusterCommitsOnce(t *testing.T) {
 		for range 6 {
 			time.Sleep(time.Second)
 			lead := c.leader()
-			c.wires.isolate(c.addrs[lead], true)
+			c.wires.Isolate(c.addrs[lead])
 			time.Sleep(1500 * time.Millisecond)
-			c.wires.isolate(c.addrs[lead], false)
+			c.wires.Join(c.addrs[lead])
 		}
 		close(done)
 		wg.Wait()

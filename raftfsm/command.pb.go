@@ -155,6 +155,7 @@ type Command struct {
 	//	*Command_Prune
 	//	*Command_Redrive
 	//	*Command_Barrier
+	//	*Command_Expire
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -369,6 +370,15 @@ func (x *Command) GetBarrier() *Barrier {
 	return nil
 }
 
+func (x *Command) GetExpire() *Expire {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Expire); ok {
+			return x.Expire
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -437,6 +447,10 @@ type Command_Barrier struct {
 	Barrier *Barrier `protobuf:"bytes,25,opt,name=barrier,proto3,oneof"`
 }
 
+type Command_Expire struct {
+	Expire *Expire `protobuf:"bytes,26,opt,name=expire,proto3,oneof"`
+}
+
 func (*Command_Put) isCommand_Body() {}
 
 func (*Command_Delete) isCommand_Body() {}
@@ -468,6 +482,8 @@ func (*Command_Prune) isCommand_Body() {}
 func (*Command_Redrive) isCommand_Body() {}
 
 func (*Command_Barrier) isCommand_Body() {}
+
+func (*Command_Expire) isCommand_Body() {}
 
 // Span accounts for instants that will not run.
 type Span struct {
@@ -1654,6 +1670,76 @@ func (x *Resolve) GetBackoffSeed() int64 {
 	return 0
 }
 
+// Expire ends a session whose node was not heard of for the lease. Only the
+// leader of the term that measured it may say so.
+type Expire struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Incarnation   uint64                 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Term          uint64                 `protobuf:"varint,3,opt,name=term,proto3" json:"term,omitempty"`
+	After         string                 `protobuf:"bytes,4,opt,name=after,proto3" json:"after,omitempty"` // cursor: active key
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Expire) Reset() {
+	*x = Expire{}
+	mi := &file_raftfsm_command_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Expire) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Expire) ProtoMessage() {}
+
+func (x *Expire) ProtoReflect() protoreflect.Message {
+	mi := &file_raftfsm_command_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Expire.ProtoReflect.Descriptor instead.
+func (*Expire) Descriptor() ([]byte, []int) {
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *Expire) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Expire) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Expire) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *Expire) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
 type Ready struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -1666,7 +1752,7 @@ type Ready struct {
 
 func (x *Ready) Reset() {
 	*x = Ready{}
-	mi := &file_raftfsm_command_proto_msgTypes[16]
+	mi := &file_raftfsm_command_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1678,7 +1764,7 @@ func (x *Ready) String() string {
 func (*Ready) ProtoMessage() {}
 
 func (x *Ready) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[16]
+	mi := &file_raftfsm_command_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1691,7 +1777,7 @@ func (x *Ready) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ready.ProtoReflect.Descriptor instead.
 func (*Ready) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{16}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Ready) GetJob() string {
@@ -1734,7 +1820,7 @@ type Prune struct {
 
 func (x *Prune) Reset() {
 	*x = Prune{}
-	mi := &file_raftfsm_command_proto_msgTypes[17]
+	mi := &file_raftfsm_command_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1746,7 +1832,7 @@ func (x *Prune) String() string {
 func (*Prune) ProtoMessage() {}
 
 func (x *Prune) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[17]
+	mi := &file_raftfsm_command_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1759,7 +1845,7 @@ func (x *Prune) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prune.ProtoReflect.Descriptor instead.
 func (*Prune) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{17}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Prune) GetJob() string {
@@ -1800,7 +1886,7 @@ type Redrive struct {
 
 func (x *Redrive) Reset() {
 	*x = Redrive{}
-	mi := &file_raftfsm_command_proto_msgTypes[18]
+	mi := &file_raftfsm_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1812,7 +1898,7 @@ func (x *Redrive) String() string {
 func (*Redrive) ProtoMessage() {}
 
 func (x *Redrive) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[18]
+	mi := &file_raftfsm_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1825,7 +1911,7 @@ func (x *Redrive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redrive.ProtoReflect.Descriptor instead.
 func (*Redrive) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{18}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Redrive) GetJob() string {
@@ -1850,7 +1936,7 @@ type Barrier struct {
 
 func (x *Barrier) Reset() {
 	*x = Barrier{}
-	mi := &file_raftfsm_command_proto_msgTypes[19]
+	mi := &file_raftfsm_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1862,7 +1948,7 @@ func (x *Barrier) String() string {
 func (*Barrier) ProtoMessage() {}
 
 func (x *Barrier) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[19]
+	mi := &file_raftfsm_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1875,7 +1961,7 @@ func (x *Barrier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Barrier.ProtoReflect.Descriptor instead.
 func (*Barrier) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{19}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{20}
 }
 
 type Result struct {
@@ -1895,7 +1981,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_raftfsm_command_proto_msgTypes[20]
+	mi := &file_raftfsm_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1907,7 +1993,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[20]
+	mi := &file_raftfsm_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1920,7 +2006,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{20}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Result) GetCode() Code {
@@ -1992,7 +2078,7 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\n" +
 	"\x15raftfsm/command.proto\x12\x12chronos.raftfsm.v1\x1a\x12store/record.proto\"@\n" +
 	"\x05Batch\x127\n" +
-	"\bcommands\x18\x01 \x03(\v2\x1b.chronos.raftfsm.v1.CommandR\bcommands\"\xb8\a\n" +
+	"\bcommands\x18\x01 \x03(\v2\x1b.chronos.raftfsm.v1.CommandR\bcommands\"\xee\a\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\x03R\x03now\x12\x14\n" +
@@ -2014,7 +2100,8 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x05ready\x18\x16 \x01(\v2\x19.chronos.raftfsm.v1.ReadyH\x00R\x05ready\x121\n" +
 	"\x05prune\x18\x17 \x01(\v2\x19.chronos.raftfsm.v1.PruneH\x00R\x05prune\x127\n" +
 	"\aredrive\x18\x18 \x01(\v2\x1b.chronos.raftfsm.v1.RedriveH\x00R\aredrive\x127\n" +
-	"\abarrier\x18\x19 \x01(\v2\x1b.chronos.raftfsm.v1.BarrierH\x00R\abarrierB\x06\n" +
+	"\abarrier\x18\x19 \x01(\v2\x1b.chronos.raftfsm.v1.BarrierH\x00R\abarrier\x124\n" +
+	"\x06expire\x18\x1a \x01(\v2\x1a.chronos.raftfsm.v1.ExpireH\x00R\x06expireB\x06\n" +
 	"\x04body\"\xb8\x01\n" +
 	"\x04Span\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x03R\x04from\x12\x0e\n" +
@@ -2130,7 +2217,12 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x14\n" +
 	"\x05after\x18\x03 \x01(\tR\x05after\x12\x14\n" +
 	"\x05limit\x18\x04 \x01(\rR\x05limit\x12!\n" +
-	"\fbackoff_seed\x18\x05 \x01(\x03R\vbackoffSeed\"n\n" +
+	"\fbackoff_seed\x18\x05 \x01(\x03R\vbackoffSeed\"h\n" +
+	"\x06Expire\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x12\n" +
+	"\x04term\x18\x03 \x01(\x04R\x04term\x12\x14\n" +
+	"\x05after\x18\x04 \x01(\tR\x05after\"n\n" +
 	"\x05Ready\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x1c\n" +
 	"\texecution\x18\x02 \x01(\tR\texecution\x12\x19\n" +
@@ -2178,7 +2270,7 @@ func file_raftfsm_command_proto_rawDescGZIP() []byte {
 }
 
 var file_raftfsm_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_raftfsm_command_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_raftfsm_command_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_raftfsm_command_proto_goTypes = []any{
 	(Code)(0),                // 0: chronos.raftfsm.v1.Code
 	(*Batch)(nil),            // 1: chronos.raftfsm.v1.Batch
@@ -2197,15 +2289,16 @@ var file_raftfsm_command_proto_goTypes = []any{
 	(*HandBack)(nil),         // 14: chronos.raftfsm.v1.HandBack
 	(*Open)(nil),             // 15: chronos.raftfsm.v1.Open
 	(*Resolve)(nil),          // 16: chronos.raftfsm.v1.Resolve
-	(*Ready)(nil),            // 17: chronos.raftfsm.v1.Ready
-	(*Prune)(nil),            // 18: chronos.raftfsm.v1.Prune
-	(*Redrive)(nil),          // 19: chronos.raftfsm.v1.Redrive
-	(*Barrier)(nil),          // 20: chronos.raftfsm.v1.Barrier
-	(*Result)(nil),           // 21: chronos.raftfsm.v1.Result
-	(store.Status)(0),        // 22: chronos.store.v1.Status
-	(store.Reason)(0),        // 23: chronos.store.v1.Reason
-	(*store.Definition)(nil), // 24: chronos.store.v1.Definition
-	(store.Overlap)(0),       // 25: chronos.store.v1.Overlap
+	(*Expire)(nil),           // 17: chronos.raftfsm.v1.Expire
+	(*Ready)(nil),            // 18: chronos.raftfsm.v1.Ready
+	(*Prune)(nil),            // 19: chronos.raftfsm.v1.Prune
+	(*Redrive)(nil),          // 20: chronos.raftfsm.v1.Redrive
+	(*Barrier)(nil),          // 21: chronos.raftfsm.v1.Barrier
+	(*Result)(nil),           // 22: chronos.raftfsm.v1.Result
+	(store.Status)(0),        // 23: chronos.store.v1.Status
+	(store.Reason)(0),        // 24: chronos.store.v1.Reason
+	(*store.Definition)(nil), // 25: chronos.store.v1.Definition
+	(store.Overlap)(0),       // 26: chronos.store.v1.Overlap
 }
 var file_raftfsm_command_proto_depIdxs = []int32{
 	2,  // 0: chronos.raftfsm.v1.Batch.commands:type_name -> chronos.raftfsm.v1.Command
@@ -2221,28 +2314,29 @@ var file_raftfsm_command_proto_depIdxs = []int32{
 	14, // 10: chronos.raftfsm.v1.Command.hand_back:type_name -> chronos.raftfsm.v1.HandBack
 	15, // 11: chronos.raftfsm.v1.Command.open:type_name -> chronos.raftfsm.v1.Open
 	16, // 12: chronos.raftfsm.v1.Command.resolve:type_name -> chronos.raftfsm.v1.Resolve
-	17, // 13: chronos.raftfsm.v1.Command.ready:type_name -> chronos.raftfsm.v1.Ready
-	18, // 14: chronos.raftfsm.v1.Command.prune:type_name -> chronos.raftfsm.v1.Prune
-	19, // 15: chronos.raftfsm.v1.Command.redrive:type_name -> chronos.raftfsm.v1.Redrive
-	20, // 16: chronos.raftfsm.v1.Command.barrier:type_name -> chronos.raftfsm.v1.Barrier
-	22, // 17: chronos.raftfsm.v1.Span.status:type_name -> chronos.store.v1.Status
-	23, // 18: chronos.raftfsm.v1.Span.reason:type_name -> chronos.store.v1.Reason
-	24, // 19: chronos.raftfsm.v1.Put.definition:type_name -> chronos.store.v1.Definition
-	3,  // 20: chronos.raftfsm.v1.Put.overdue:type_name -> chronos.raftfsm.v1.Span
-	3,  // 21: chronos.raftfsm.v1.Delete.overdue:type_name -> chronos.raftfsm.v1.Span
-	3,  // 22: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
-	3,  // 23: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
-	9,  // 24: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
-	25, // 25: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
-	25, // 26: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
-	22, // 27: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
-	0,  // 28: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
-	22, // 29: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
-	30, // [30:30] is the sub-list for method output_type
-	30, // [30:30] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	18, // 13: chronos.raftfsm.v1.Command.ready:type_name -> chronos.raftfsm.v1.Ready
+	19, // 14: chronos.raftfsm.v1.Command.prune:type_name -> chronos.raftfsm.v1.Prune
+	20, // 15: chronos.raftfsm.v1.Command.redrive:type_name -> chronos.raftfsm.v1.Redrive
+	21, // 16: chronos.raftfsm.v1.Command.barrier:type_name -> chronos.raftfsm.v1.Barrier
+	17, // 17: chronos.raftfsm.v1.Command.expire:type_name -> chronos.raftfsm.v1.Expire
+	23, // 18: chronos.raftfsm.v1.Span.status:type_name -> chronos.store.v1.Status
+	24, // 19: chronos.raftfsm.v1.Span.reason:type_name -> chronos.store.v1.Reason
+	25, // 20: chronos.raftfsm.v1.Put.definition:type_name -> chronos.store.v1.Definition
+	3,  // 21: chronos.raftfsm.v1.Put.overdue:type_name -> chronos.raftfsm.v1.Span
+	3,  // 22: chronos.raftfsm.v1.Delete.overdue:type_name -> chronos.raftfsm.v1.Span
+	3,  // 23: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
+	3,  // 24: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
+	9,  // 25: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
+	26, // 26: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
+	26, // 27: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
+	23, // 28: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
+	0,  // 29: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
+	23, // 30: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_raftfsm_command_proto_init() }
@@ -2267,6 +2361,7 @@ func file_raftfsm_command_proto_init() {
 		(*Command_Prune)(nil),
 		(*Command_Redrive)(nil),
 		(*Command_Barrier)(nil),
+		(*Command_Expire)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2274,7 +2369,7 @@ func file_raftfsm_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_raftfsm_command_proto_rawDesc), len(file_raftfsm_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -2,6 +2,7 @@ package raftfsm
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
 	"sync"
@@ -84,6 +85,8 @@ func (d *desk) answer(ctx context.Context, from string, f wireFrame) (code byte,
 		return saidStage, []byte{byte(d.stageFor(ctx, from))}
 	case askCommands:
 		return d.commit(ctx, f.body)
+	case askBeat:
+		return d.hear(from, f.body)
 	}
 	return saidWrong, []byte("unknown question")
 }
@@ -106,6 +109,23 @@ func (d *desk) stageFor(ctx context.Context, from string) stage {
 		return stageKnown
 	}
 	return stageFormed
+}
+
+// hear takes a beat, if this node leads.
+func (d *desk) hear(from string, body []byte) (code byte, answer []byte) {
+	if len(body) != 8 {
+		return saidWrong, nil
+	}
+	select {
+	case <-d.open:
+	default:
+		return saidAgain, nil
+	}
+	if !d.node.IsLeader() {
+		return saidAgain, nil
+	}
+	d.node.beats.hear(from, binary.BigEndian.Uint64(body))
+	return saidDone, nil
 }
 
 // commit puts another node's commands into the log, if this node leads.

@@ -26,6 +26,28 @@ type Assignment struct {
 	Payload   []byte
 }
 
+// ReadAssignment is what the state says of an attempt that a node holds, nil if
+// none does. It is for a node that has not seen the assignment itself.
+func ReadAssignment(r *store.Reader, job, exec string) (*Assignment, error) {
+	x, err := r.Execution(job, exec)
+	if err != nil || x == nil || x.Wait != store.Wait_WAIT_ASSIGNED {
+		return nil, err
+	}
+	rec, err := r.Job(job)
+	if err != nil || rec == nil {
+		return nil, err
+	}
+	a := &Assignment{Job: job, Exec: exec, Execution: x, Record: rec, Payload: rec.Definition.GetPayload()}
+	if x.HasPayload {
+		p, err := r.Payload(job, exec)
+		if err != nil {
+			return nil, err
+		}
+		a.Payload = p.GetData()
+	}
+	return a, nil
+}
+
 // Holding names an attempt that a node holds.
 type Holding struct {
 	Job, Exec, Node string

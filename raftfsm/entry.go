@@ -84,6 +84,8 @@ func (e *entry) apply(c *Command) (*Result, error) {
 		return e.prune(b.Prune)
 	case *Command_Redrive:
 		return e.redrive(b.Redrive)
+	case *Command_Expire:
+		return e.expire(b.Expire)
 	case *Command_Barrier:
 		return &Result{}, nil
 	default:

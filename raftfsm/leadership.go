@@ -18,6 +18,7 @@ type leadership struct {
 	notify chan bool // Raft blocks on it: always drained
 	out    chan bool // newest change, for the host
 	leads  atomic.Bool
+	since  atomic.Pointer[time.Time] // when it last began to lead
 
 	ready     chan struct{} // closed when this node leads for the first time
 	readyOnce sync.Once
@@ -81,6 +82,10 @@ func (l *leadership) follow() {
 
 // set publishes a change; a reader that is late sees the newest.
 func (l *leadership) set(leads bool) {
+	if leads {
+		now := time.Now()
+		l.since.Store(&now)
+	}
 	if l.leads.Swap(leads) == leads {
 		return
 	}

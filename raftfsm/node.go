@@ -40,6 +40,7 @@ type Node struct {
 	layer *streamLayer
 	links *links
 	desk  *desk
+	beats beats
 
 	open    atomic.Bool // effects are reported
 	spoiled atomic.Bool // the state is not to be used again

@@ -159,6 +159,9 @@ func (s *scenario) command() *Command {
 		return &Command{Body: &Command_Prune{Prune: &Prune{Job: s.job(), Before: s.now - 30e9, Keep: 20, Limit: uint32(1 + s.pick(10))}}}
 	case k < 97:
 		node := s.node()
+		if s.pick(2) == 0 {
+			return &Command{Body: &Command_Expire{Expire: &Expire{Node: node, Incarnation: s.inc[node], Term: uint64(s.pick(2))}}}
+		}
 		return &Command{Body: &Command_Resolve{Resolve: &Resolve{Node: node, Incarnation: s.inc[node]}}}
 	default:
 		return &Command{Body: &Command_Barrier{Barrier: &Barrier{}}}

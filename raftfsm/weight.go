@@ -32,6 +32,8 @@ func weigh(c *Command, encoded int) int {
 		n += cellsPerRun * len(b.Backfill.GetDue())
 	case *Command_Delete:
 		n += cellsSwept * sweepMax
+	case *Command_Expire:
+		n += cellsSwept * sweepMax
 	case *Command_Resolve:
 		n += cellsSwept * swept(b.Resolve.GetLimit())
 	case *Command_Prune:

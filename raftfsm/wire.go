@@ -27,6 +27,7 @@ const (
 const (
 	askCommands byte = 1 + iota // commit these
 	askStage                    // is there a cluster already?
+	askBeat                     // this incarnation of mine lives
 )
 
 // What became of a question.

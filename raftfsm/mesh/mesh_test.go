@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/chronos-go/chronos/internal/pipenet"
 )
 
 // echo serves a connection by sending back what comes, after the caller's name.
@@ -20,9 +22,9 @@ func echo(node string, conn net.Conn) {
 	_, _ = io.Copy(conn, conn)
 }
 
-func start(p *pipes, cluster, node, addr string, peers map[string]string) *Mesh {
+func start(p *pipenet.Network, cluster, node, addr string, peers map[string]string) *Mesh {
 	m := New(Config{
-		Cluster: cluster, Node: node, Listener: p.listen(addr), Dial: p.dial, Peers: peers, Logger: slog.New(slog.DiscardHandler),
+		Cluster: cluster, Node: node, Listener: p.Listen(addr), Dial: p.Dialer(addr), Peers: peers, Logger: slog.New(slog.DiscardHandler),
 	}, map[Kind]func(string, net.Conn){Commands: echo})
 	m.Start()
 	return m
@@ -30,7 +32,7 @@ func start(p *pipes, cluster, node, addr string, peers map[string]string) *Mesh 
 
 func TestMesh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var p pipes
+		var p pipenet.Network
 		peers := map[string]string{"a": "addr-a", "b": "addr-b", "x": "addr-x", "gone": "addr-gone", "moved": "addr-b"}
 		a, b := start(&p, "one", "a", "addr-a", peers), start(&p, "one", "b", "addr-b", peers)
 		x := start(&p, "two", "x", "addr-x", peers)
@@ -79,7 +81,7 @@ func TestMesh(t *testing.T) {
 // list may be old.
 func TestMeshLearnsAddresses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var p pipes
+		var p pipenet.Network
 		a := start(&p, "one", "a", "addr-a", map[string]string{"a": "addr-a", "b": "addr-old"})
 		b := start(&p, "one", "b", "addr-new", map[string]string{"a": "addr-a", "b": "addr-new"})
 		defer a.Close()
@@ -100,7 +102,7 @@ func TestMeshLearnsAddresses(t *testing.T) {
 // Strangers get nothing, and hold a bounded number of places for a bounded time.
 func TestMeshStrangers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var p pipes
+		var p pipenet.Network
 		peers := map[string]string{"a": "addr-a", "b": "addr-b"}
 		a, b := start(&p, "one", "a", "addr-a", peers), start(&p, "one", "b", "addr-b", peers)
 		defer a.Close()
@@ -109,7 +111,7 @@ func TestMeshStrangers(t *testing.T) {
 			"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "CHRM\x02C\x00\x00", "CHRM\x01C\xff\xff" + strings.Repeat("x", 300),
 			"CHRM\x01C\x00\x03\xffab", "CHRM\x01C\x00\x05\x01a\x01b\x02", "CHRM\x01C\x00\x07\x01a\x01b\x00xx", strings.Repeat("\x00", 5000),
 		} {
-			conn, err := p.dial(t.Context(), "addr-a")
+			conn, err := p.Dialer("stranger")(t.Context(), "addr-a")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +124,7 @@ func TestMeshStrangers(t *testing.T) {
 			conn.Close()
 		}
 		for range strangersMax { // they say nothing
-			if _, err := p.dial(t.Context(), "addr-a"); err != nil {
+			if _, err := p.Dialer("stranger")(t.Context(), "addr-a"); err != nil {
 				t.Fatal(err)
 			}
 		}

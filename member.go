@@ -1,0 +1,247 @@
+package chronos
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/chronos-go/chronos/raftfsm"
+	"github.com/chronos-go/chronos/store"
+)
+
+// member is what a node of a cluster does beside running attempts: it shows that
+// it lives, gives up what it runs when nobody hears of it, and, while it leads,
+// plans for all and ends the leases of nodes that it does not hear of.
+type member struct {
+	s    *Scheduler
+	log  *slog.Logger
+	ctx  context.Context
+	end  context.CancelFunc
+	done sync.WaitGroup
+
+	contact atomic.Pointer[time.Time] // before the newest beat that was answered
+	fenced  atomic.Bool               // given up, not taken up again yet
+	dropped atomic.Bool               // an attempt was not started: a fence has to follow
+}
+
+// A holder gives up at seven tenths of the lease; the leader, which counts from
+// later, gives what it held away at the end of it.
+const (
+	beatsPerLease  = 10
+	holderTenths   = 7
+	clockTolerance = time.Second
+)
+
+func newMember(s *Scheduler) *member {
+	m := &member{s: s, log: s.log}
+	m.ctx, m.end = context.WithCancel(context.Background())
+	now := time.Now()
+	m.contact.Store(&now)
+	return m
+}
+
+func (m *member) start() {
+	m.done.Go(m.beat)
+	m.done.Go(m.lead)
+}
+
+func (m *member) stop() {
+	m.end()
+	m.done.Wait()
+}
+
+// mayStart is asked before each start, because a process may have been frozen
+// meanwhile. What may not start is given up, and all else with it.
+func (m *member) mayStart() bool {
+	if m.alive() {
+		return true
+	}
+	m.dropped.Store(true)
+	return false
+}
+
+// alive tells if this node may still run what it holds. Where the wall clock has
+// gone on without the elapsed one, the machine has slept.
+func (m *member) alive() bool {
+	last := *m.contact.Load()
+	elapsed := time.Since(last)
+	slept := time.Now().Round(0).Sub(last.Round(0)) - elapsed
+	limit := m.s.options.Cluster.Lease * holderTenths / 10
+	return !m.fenced.Load() && elapsed < limit && slept < clockTolerance && slept > -clockTolerance
+}
+
+// beat shows the leader that this node lives, and fences the node when no leader
+// has answered for too long.
+func (m *member) beat() {
+	every := m.s.options.Cluster.Lease / beatsPerLease
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		if m.dropped.Swap(false) || !m.alive() {
+			m.fence()
+		}
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(m.ctx, every)
+		err := m.s.node.Beat(ctx, m.s.incarnation.Load())
+		cancel()
+		if err == nil && time.Since(began) < every+clockTolerance {
+			m.contact.Store(&began)
+			if m.fenced.Load() {
+				m.rejoin()
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-m.ctx.Done():
+			return
+		}
+	}
+}
+
+// fence gives up everything this node runs: somebody else may have it soon. The
+// node is another incarnation from then on.
+func (m *member) fence() {
+	if m.fenced.Swap(true) {
+		return
+	}
+	m.s.incarnation.Store(newIncarnation())
+	m.log.Warn("chronos: no leader has been heard of for most of the lease; what runs here is canceled", "lease", m.s.options.Cluster.Lease)
+	m.s.dispatcher.RevokeAll(ErrRevoked)
+	m.s.reporter.forgetAll()
+}
+
+// rejoin announces the new incarnation, resolves what the old one held, and takes
+// attempts again if Run runs.
+func (m *member) rejoin() {
+	ctx, cancel := context.WithTimeout(m.ctx, m.s.options.Cluster.Lease)
+	defer cancel()
+	if err := m.s.takeOver(ctx); err != nil {
+		m.log.Debug("chronos: the node could not rejoin yet", "error", err)
+		return
+	}
+	m.s.announcing.Lock()
+	defer m.s.announcing.Unlock()
+	m.fenced.Store(false) // what is assigned from now on may start
+	if err := m.s.open(ctx, m.s.capacity); err != nil {
+		m.log.Debug("chronos: the node could not announce itself yet", "error", err)
+		m.fence() // perhaps it could: then what it was given is another incarnation's
+		return
+	}
+	m.log.Info("chronos: the node takes part again")
+}
+
+// lead plans while this node leads and some node runs.
+func (m *member) lead() {
+	var plan planning
+	defer plan.stop()
+	tick := time.NewTicker(m.s.options.Cluster.Lease / beatsPerLease / 2)
+	defer tick.Stop()
+	for {
+		if m.s.node.IsLeader() && m.someRun() {
+			plan.start(m.ctx, m.s.planner.Run)
+		} else {
+			plan.stop()
+		}
+		m.expire()
+		select {
+		case <-tick.C:
+		case <-m.s.node.LeaderCh():
+		case <-m.ctx.Done():
+			return
+		}
+	}
+}
+
+// planning is the planner while it runs.
+type planning struct {
+	end  context.CancelFunc
+	done sync.WaitGroup
+}
+
+func (p *planning) start(ctx context.Context, run func(context.Context)) {
+	if p.end != nil {
+		return
+	}
+	ctx, p.end = context.WithCancel(ctx)
+	p.done.Go(func() { run(ctx) })
+}
+
+func (p *planning) stop() {
+	if p.end == nil {
+		return
+	}
+	p.end()
+	p.done.Wait()
+	p.end = nil
+}
+
+// sessions lists what the nodes have said of themselves.
+func (m *member) sessions() map[string]*store.Session {
+	out := map[string]*store.Session{}
+	err := m.s.node.Store().View(func(r *store.Reader) error {
+		return r.Sessions(func(node string, sess *store.Session) (bool, error) {
+			out[node] = sess
+			return true, nil
+		})
+	})
+	if err != nil {
+		m.log.Warn("chronos: sessions cannot be read", "error", err)
+	}
+	return out
+}
+
+func (m *member) someRun() bool {
+	for _, sess := range m.sessions() {
+		if sess.Capacity > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// expire ends the sessions of nodes that were not heard of for the lease.
+func (m *member) expire() {
+	for node, sess := range m.sessions() {
+		if sess.Expired || node == m.s.options.Node {
+			continue
+		}
+		heard, term, err := m.s.node.LastBeat(node, sess.Incarnation)
+		if err != nil || time.Since(heard) < m.s.options.Cluster.Lease {
+			continue
+		}
+		m.log.Warn("chronos: a node was not heard of for its lease; what it ran is resolved", "node", node)
+		if err := m.expireOne(node, sess.Incarnation, term); err != nil && m.ctx.Err() == nil {
+			m.log.Warn("chronos: the node's lease could not be ended yet", "node", node, "error", err)
+		}
+	}
+}
+
+func (m *member) expireOne(node string, incarnation, term uint64) error {
+	for after := ""; ; {
+		body := &raftfsm.Expire{Node: node, Incarnation: incarnation, Term: term, After: after}
+		res, err := m.s.propose(m.ctx, &raftfsm.Command{Body: &raftfsm.Command_Expire{Expire: body}})
+		if err != nil {
+			return err
+		}
+		if after = res.Cursor; after == "" || res.Code != raftfsm.Code_CODE_OK {
+			return nil
+		}
+	}
+}
+
+// members lists the nodes by name.
+func (m *member) members() []Member {
+	sessions := m.sessions()
+	out := make([]Member, 0, len(sessions))
+	for _, node := range slices.Sorted(maps.Keys(sessions)) {
+		sess := sessions[node]
+		out = append(out, Member{
+			Node: node, Capacity: int(sess.Capacity), Handlers: sess.Handlers, Expired: sess.Expired, Incarnation: sess.Incarnation,
+		})
+	}
+	return out
+}
