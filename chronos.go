@@ -275,6 +275,9 @@ func (s *Scheduler) announceLocked(ctx context.Context) error {
 
 func (s *Scheduler) open(ctx context.Context, capacity int64) error {
 	body := &raftfsm.Open{Node: s.options.Node, Incarnation: s.incarnation.Load(), Capacity: capacity, Handlers: s.dispatcher.Handlers()}
+	if c := s.options.Cluster; c != nil {
+		body.Addr = c.addr(s.options.Node)
+	}
 	res, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Open{Open: body}})
 	if err == nil && res.Code == raftfsm.Code_CODE_FENCED && s.member != nil {
 		s.member.fence() // its next beat takes it in again

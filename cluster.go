@@ -29,8 +29,14 @@ type Cluster struct {
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	// Peers are the members of a new cluster, this node included, the same list
 	// on every node. Required. A node that has state takes only the addresses
-	// from it: addresses may change with every start.
+	// from it: addresses may change with every start. A node that the cluster has
+	// not got yet joins it; of its list only addresses matter, its own among
+	// them. It gets a vote when it has caught up, unless it is a Worker.
 	Peers []Peer
+	// Worker makes this node one that never votes: it runs jobs and holds a
+	// replica, so that many processes can share the work of a few voters. It joins
+	// a cluster that others have formed.
+	Worker bool
 	// Heartbeat is how long a node waits for its leader before it calls an
 	// election. Default 300 ms, for a local network; from 100 ms to 10 s. A
 	// leader that dies is replaced within about two of it.
@@ -101,9 +107,19 @@ func (c Cluster) checkPeers(node string) error {
 	return nil
 }
 
+// addr is where the others reach this node.
+func (c *Cluster) addr(node string) string {
+	for _, p := range c.Peers {
+		if p.Node == node {
+			return p.Addr
+		}
+	}
+	return ""
+}
+
 // raftCluster is what the node's log is to know of it.
 func (c *Cluster) raftCluster() *raftfsm.Cluster {
-	out := &raftfsm.Cluster{ID: c.ID, Listener: c.Listener, Dial: c.Dial, HeartbeatTimeout: c.Heartbeat}
+	out := &raftfsm.Cluster{ID: c.ID, Listener: c.Listener, Dial: c.Dial, HeartbeatTimeout: c.Heartbeat, Lease: c.Lease, Worker: c.Worker}
 	for _, p := range c.Peers {
 		out.Peers = append(out.Peers, raftfsm.Peer{ID: p.Node, Addr: p.Addr})
 	}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -27,6 +28,7 @@ type team struct {
 	ends  map[string]func() error
 
 	mu     sync.Mutex
+	worker string
 	starts []begun
 	live   map[string]int // by job
 	most   map[string]int
@@ -73,7 +75,7 @@ func (c *team) options(name string) chronos.Options {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo})).With("on", name)
 	}
 	o := chronos.Options{Dir: filepath.Join(c.dir, name), Node: name, Logger: log}
-	o.Cluster = &chronos.Cluster{ID: "team", Listener: c.net.Listen("addr-" + name), Dial: c.net.Dialer("addr-" + name)}
+	o.Cluster = &chronos.Cluster{ID: "team", Listener: c.net.Listen("addr-" + name), Dial: c.net.Dialer("addr-" + name), Worker: name == c.worker}
 	for _, n := range c.names {
 		o.Cluster.Peers = append(o.Cluster.Peers, chronos.Peer{Node: n, Addr: "addr-" + n})
 	}
@@ -146,6 +148,18 @@ func (c *team) end(x chronos.Execution) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.live[x.Job]--
+}
+
+func (c *team) begun() []begun {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.starts)
+}
+
+func (c *team) mostOf(job string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.most[job]
 }
 
 func (c *team) close(name string) {
@@ -227,7 +241,7 @@ func TestClusterRunsOnce(t *testing.T) {
 		begin := time.Now().Truncate(time.Second).Add(time.Second)
 		time.Sleep(30*time.Second + 500*time.Millisecond)
 		seen, byNode := map[string]int{}, map[string]int{}
-		for _, s := range c.starts {
+		for _, s := range c.begun() {
 			seen[fmt.Sprint(s.job, s.due)]++
 			byNode[s.node]++
 			if late := s.at.Sub(s.due); late < 0 || late > 20*time.Millisecond {
@@ -241,11 +255,11 @@ func TestClusterRunsOnce(t *testing.T) {
 		}
 		for _, j := range jobs {
 			c.complete("a", j.ID, begin, begin.Add(29*time.Second))
-			if c.most[j.ID] > 1 {
-				t.Errorf("%s ran %d times at once", j.ID, c.most[j.ID])
+			if c.mostOf(j.ID) > 1 {
+				t.Errorf("%s ran %d times at once", j.ID, c.mostOf(j.ID))
 			}
 		}
-		total := len(c.starts)
+		total := len(c.begun())
 		for _, n := range c.names {
 			if share := byNode[n] * 1000 / total; share < 300 || share > 367 {
 				t.Errorf("%s ran %d of %d", n, byNode[n], total)
@@ -270,7 +284,7 @@ func TestClusterHandlers(t *testing.T) {
 		}
 		time.Sleep(10 * time.Second)
 		byNode := map[string]int{}
-		for _, s := range c.starts {
+		for _, s := range c.begun() {
 			byNode[s.job[:1]+" on "+s.node]++
 		}
 		if byNode["x on c"]+byNode["y on a"]+byNode["y on c"] > 0 || byNode["x on a"] == 0 || byNode["x on b"] == 0 || byNode["y on b"] < 9 {
@@ -311,7 +325,7 @@ func TestClusterLeaderCutOff(t *testing.T) {
 			t.Errorf("after healing: %+v", st)
 		}
 		late, again := 0, false
-		for _, s := range c.starts {
+		for _, s := range c.begun() {
 			if s.node == old && s.at.After(cut.Add(4*time.Second)) && s.at.Before(cut.Add(20*time.Second)) {
 				late++
 			}
@@ -326,12 +340,12 @@ func TestClusterLeaderCutOff(t *testing.T) {
 		for i := range 6 {
 			job := fmt.Sprintf("job-%d", i)
 			c.complete(c.leader(), job, begin, time.Now().Add(-2*time.Second).Truncate(time.Second))
-			if c.most[job] > 1 {
-				t.Errorf("%s had %d live attempts", job, c.most[job])
+			if c.mostOf(job) > 1 {
+				t.Errorf("%s had %d live attempts", job, c.mostOf(job))
 			}
 		}
 		first := time.Time{}
-		for _, s := range c.starts {
+		for _, s := range c.begun() {
 			if s.node != old && s.at.After(cut) && (first.IsZero() || s.at.Before(first)) {
 				first = s.at
 			}
@@ -351,9 +365,60 @@ func TestClusterPlannedStop(t *testing.T) {
 		c.close(c.leader())
 		time.Sleep(10 * time.Second)
 		c.complete(c.leader(), "job", begin, time.Now().Add(-2*time.Second).Truncate(time.Second))
-		for _, s := range c.starts {
+		for _, s := range c.begun() {
 			if late := s.at.Sub(s.due); late > 100*time.Millisecond {
 				t.Errorf("due %v began %v late", s.due.Sub(begin), late)
+			}
+		}
+	})
+}
+
+// A worker takes its share without a vote; a member that is removed runs nothing
+// any more, and what it ran is resolved.
+func TestClusterWorkerAndRemoval(t *testing.T) {
+	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
+		for i := range 8 {
+			if _, err := c.any().Put(t.Context(), chronos.Job{ID: fmt.Sprintf("job-%d", i), Handler: "h", Schedule: chronos.Every(time.Second)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begin := time.Now().Truncate(time.Second).Add(time.Second)
+		c.worker = "w"
+		c.names = append(c.names, "w")
+		c.open("w")
+		c.run("w", "h")
+		time.Sleep(10 * time.Second)
+		members := c.nodes["w"].Status().Members
+		if len(members) != 4 || members[3].Node != "w" || members[3].Voter || !members[0].Voter {
+			t.Errorf("members %+v", members)
+		}
+		gone := "b"
+		if c.leader() == gone {
+			gone = "c"
+		}
+		if err := c.nodes["w"].RemoveMember(t.Context(), gone); err != nil {
+			t.Fatal(err)
+		}
+		removed := time.Now()
+		if err := c.nodes["w"].RemoveMember(t.Context(), "nobody"); !errors.Is(err, chronos.ErrNotFound) {
+			t.Errorf("removal of nobody: %v", err)
+		}
+		time.Sleep(15 * time.Second)
+		byNode, late := map[string]int{}, 0
+		for _, s := range c.begun() {
+			byNode[s.node]++
+			if s.node == gone && s.at.After(removed.Add(5*time.Second)) {
+				late++
+			}
+		}
+		if byNode["w"] < 30 || late > 0 {
+			t.Errorf("starts by node %v, %d on the removed one after its lease", byNode, late)
+		}
+		for i := range 8 {
+			job := fmt.Sprintf("job-%d", i)
+			c.complete("w", job, begin, time.Now().Add(-2*time.Second).Truncate(time.Second))
+			if c.mostOf(job) > 1 {
+				t.Errorf("%s had %d live attempts", job, c.mostOf(job))
 			}
 		}
 	})

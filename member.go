@@ -2,6 +2,7 @@ package chronos
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -235,13 +236,36 @@ func (m *member) expireOne(node string, incarnation, term uint64) error {
 
 // members lists the nodes by name.
 func (m *member) members() []Member {
-	sessions := m.sessions()
+	sessions, voters := m.sessions(), m.s.node.Voters()
 	out := make([]Member, 0, len(sessions))
 	for _, node := range slices.Sorted(maps.Keys(sessions)) {
 		sess := sessions[node]
+		voter, member := voters[node]
 		out = append(out, Member{
-			Node: node, Capacity: int(sess.Capacity), Handlers: sess.Handlers, Expired: sess.Expired, Incarnation: sess.Incarnation,
+			Voter: voter, Removed: !member, Node: node, Capacity: int(sess.Capacity), Handlers: sess.Handlers, Expired: sess.Expired, Incarnation: sess.Incarnation,
 		})
 	}
 	return out
+}
+
+// RemoveMember takes a node out of the cluster for good, whether it is up or not;
+// it may be called on any node. What it was running is resolved, as each job's
+// Delivery says, when its lease has run out. It keeps its directory, and must not
+// be started from it again.
+func (s *Scheduler) RemoveMember(ctx context.Context, node string) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	if s.member == nil {
+		return invalid("node", "is no member: this scheduler has no cluster (Options.Cluster)")
+	}
+	voters := s.node.Voters()
+	voter, ok := voters[node]
+	if !ok {
+		return fmt.Errorf("%w: node %q is no member", ErrNotFound, node)
+	}
+	if voter && len(voters) == 1 {
+		return invalid("node", "%q is the last one", node)
+	}
+	return translate(s.node.Remove(ctx, node))
 }

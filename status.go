@@ -43,6 +43,8 @@ type Member struct {
 	Node        string
 	Capacity    int // how many attempts it takes at once; 0: it does not run
 	Handlers    []string
+	Voter       bool
+	Removed     bool // it was a member once
 	Expired     bool // its lease has run out, and it has not come back
 	Incarnation uint64
 }

@@ -15,8 +15,9 @@ func (e *entry) open(c *Open) (*Result, error) {
 		return &Result{Code: Code_CODE_FENCED, Text: fmt.Sprintf("the lease of node %q ran out: it comes back as a new incarnation", c.Node)}, nil
 	}
 	rec := &store.Session{
-		Incarnation: c.Incarnation, Handlers: c.Handlers, Capacity: c.Capacity, At: e.now, Features: c.Features,
+		Incarnation: c.Incarnation, Handlers: c.Handlers, Capacity: c.Capacity, At: e.now, Features: c.Features, Addr: c.Addr,
 	}
+	e.eff.Opened = append(e.eff.Opened, Opened{c.Node, c.Addr})
 	next := newSession(rec)
 	if old := e.f.sessions[c.Node]; old != nil && old.Incarnation == c.Incarnation {
 		next.load = old.load

@@ -14,7 +14,6 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/chronos-go/chronos/raftfsm/mesh"
-	"github.com/chronos-go/chronos/store"
 )
 
 // Cluster says with whom a node shares its log. Every node of a new cluster is
@@ -30,6 +29,12 @@ type Cluster struct {
 	Dial     func(ctx context.Context, addr string) (net.Conn, error)
 	// Peers are the voters of a new cluster, this node included.
 	Peers []Peer
+	// Worker makes the node one that never votes: it holds a replica and runs
+	// jobs. It joins a cluster that others have formed.
+	Worker bool
+	// Lease is how long a node that is not heard of counts as alive: another one
+	// of its name is refused as long. Default 5 s.
+	Lease time.Duration
 	// HeartbeatTimeout is how long a follower waits for its leader before it
 	// calls an election. Default 300 ms.
 	HeartbeatTimeout time.Duration
@@ -38,8 +43,11 @@ type Cluster struct {
 // Peer is a node by its name, and where it is.
 type Peer struct{ ID, Addr string }
 
+func (c *Cluster) lease() time.Duration { return cmp.Or(c.Lease, leaseDefault) }
+
 const (
 	heartbeatDefault = 300 * time.Millisecond
+	leaseDefault     = 5 * time.Second
 	// commitTimeout is how often an idle leader tells its followers how far the
 	// log is committed: what a follower's caller waits at the most beyond the
 	// commit.
@@ -147,7 +155,7 @@ func (n *Node) awaitCluster() error {
 	last, since := n.st.Applied().GetIndex(), time.Now()
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_, err := n.Propose(ctx, []*Command{{Body: &Command_Barrier{Barrier: &Barrier{}}}})
+		err := n.takePart(ctx)
 		cancel()
 		if err == nil {
 			return n.Err()
@@ -167,74 +175,4 @@ func (n *Node) awaitCluster() error {
 		case <-n.fsm.stopCh:
 		}
 	}
-}
-
-// mayForm holds a new directory back until a majority of the peers is new, too:
-// together they are the cluster. If the cluster is there already and has heard
-// of this node, the node has lost its disk. It must not vote then, because it
-// has forgotten what it acknowledged.
-func (n *Node) mayForm() error {
-	if n.cfg.Cluster == nil {
-		return nil
-	}
-	n.desk.setStage(stageNew)
-	begun := time.Now()
-	for {
-		fresh, known := 1, 0 // this node is one
-		for _, said := range n.askPeers() {
-			switch said {
-			case stageNew:
-				fresh++
-			case stageKnown:
-				return fmt.Errorf("%w: it must not come back as if it had never been: give it a new name, or restore its directory", ErrForgotten)
-			case stageFormed:
-				known++
-			}
-		}
-		if majority := len(n.cfg.Cluster.Peers)/2 + 1; fresh >= majority || known > 0 {
-			return nil
-		}
-		if time.Since(begun) > n.cfg.StartTimeout {
-			return fmt.Errorf("%w after %v: a new cluster begins with a majority of its %d peers, and %d are here",
-				ErrNoLeader, n.cfg.StartTimeout, len(n.cfg.Cluster.Peers), fresh)
-		}
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-n.closing:
-			return ErrClosed
-		}
-	}
-}
-
-// askPeers asks all others at once what they know of the cluster.
-func (n *Node) askPeers() []stage {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	answers := make(chan stage, len(n.cfg.Cluster.Peers))
-	for _, p := range n.cfg.Cluster.Peers {
-		if p.ID == n.cfg.ID {
-			answers <- stageUnknown
-			continue
-		}
-		n.owned.Go(func() { answers <- n.links.stage(ctx, p.ID) })
-	}
-	var out []stage
-	for range n.cfg.Cluster.Peers {
-		out = append(out, <-answers)
-	}
-	return out
-}
-
-// knows tells if a node has ever taken part, as far as the cluster has agreed.
-func (n *Node) knows(ctx context.Context, node string) (known bool, err error) {
-	if _, err := n.Propose(ctx, []*Command{{Body: &Command_Barrier{Barrier: &Barrier{}}}}); err != nil {
-		return false, err
-	}
-	err = n.st.View(func(r *store.Reader) error {
-		return r.Sessions(func(name string, _ *store.Session) (bool, error) {
-			known = known || name == node
-			return !known, nil
-		})
-	})
-	return known, err
 }

@@ -1,6 +1,7 @@
 package raftfsm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,12 +22,14 @@ type trio struct {
 	dir   string
 	names []string
 	addrs map[string]string
+	dirs  map[string]string
 	nodes map[string]*Node
-	mem   bool
+
+	worker string
 }
 
 func newTrio(t *testing.T, names ...string) *trio {
-	c := &trio{t: t, wires: new(pipenet.Network), dir: t.TempDir(), names: names, addrs: map[string]string{}, nodes: map[string]*Node{}}
+	c := &trio{t: t, wires: new(pipenet.Network), dir: t.TempDir(), names: names, addrs: map[string]string{}, dirs: map[string]string{}, nodes: map[string]*Node{}}
 	for _, name := range names {
 		c.addrs[name] = "addr-" + name
 	}
@@ -34,12 +37,9 @@ func newTrio(t *testing.T, names ...string) *trio {
 }
 
 func (c *trio) config(name string) Config {
-	cfg := testConfig(c.t, filepath.Join(c.dir, name))
+	cfg := testConfig(c.t, cmp.Or(c.dirs[name], filepath.Join(c.dir, name)))
 	cfg.ID, cfg.NoCompaction, cfg.NoSync = name, true, true
-	if c.mem {
-		cfg.Dir, cfg.InMemory = "", true
-	}
-	cfg.Cluster = &Cluster{ID: "test", Listener: c.wires.Listen(c.addrs[name]), Dial: c.wires.Dialer(c.addrs[name])}
+	cfg.Cluster = &Cluster{ID: "test", Listener: c.wires.Listen(c.addrs[name]), Dial: c.wires.Dialer(c.addrs[name]), Worker: name == c.worker}
 	for _, n := range c.names {
 		cfg.Cluster.Peers = append(cfg.Cluster.Peers, Peer{n, c.addrs[n]})
 	}
@@ -227,8 +227,9 @@ func (c *trio) otherThan(x, y string) string {
 	return ""
 }
 
-// A node that was never there joins the cluster that the others have formed; one
-// that was, and lost its disk, is refused.
+// A node that was never there is one of the first, however late it comes. One
+// that was, and lost its disk, is taken out and comes back like a new one, but not
+// while a process of its name is alive.
 func TestClusterLateAndForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newTrio(t, "a", "b", "c")
@@ -236,18 +237,81 @@ func TestClusterLateAndForgotten(t *testing.T) {
 		defer c.close()
 		fill(t, c.nodes["a"], 0, 5)
 		c.start("c")
+		if v := c.nodes["a"].Voters(); len(v) != 3 || !v["c"] {
+			t.Errorf("members %v", v)
+		}
 		open := &Command{Body: &Command_Open{Open: &Open{Node: "c", Incarnation: 1}}}
 		if _, err := c.nodes["c"].Propose(t.Context(), []*Command{open}); err != nil {
 			t.Fatal(err)
 		}
+		if err := c.nodes["c"].Beat(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
 		c.same()
 		c.stop("c")
+		c.dirs["c"] = filepath.Join(c.dir, "wiped")
 		cfg := c.config("c")
-		cfg.Dir = filepath.Join(c.dir, "wiped")
-		if n, err := OpenNode(cfg); !errors.Is(err, ErrForgotten) {
-			t.Errorf("a wiped node: %v, %v", n, err)
+		cfg.StartTimeout = 2 * time.Second
+		if n, err := OpenNode(cfg); !errors.Is(err, ErrForgotten) && c.leader() != "c" {
+			t.Errorf("at once: %v, %v", n, err)
 		}
+		time.Sleep(leaseDefault)
 		c.start("c")
+		if v := c.nodes["a"].Voters(); len(v) != 3 || !v["c"] {
+			t.Errorf("members after the loss of a disk: %v", v)
+		}
+		c.same()
+		c.stop("c")
+		c.start("c")
+		fill(t, c.nodes["c"], 5, 8)
+		c.same()
+	})
+}
+
+// Nodes join a cluster that is there, with a vote or without, and are removed; the
+// list that they were started with need not name all members.
+func TestClusterJoinAndRemove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		c.start("a", "b", "c")
+		defer c.close()
+		fill(t, c.nodes["a"], 0, 50)
+		c.addrs["d"], c.addrs["w"] = "addr-d", "addr-w"
+		c.names = []string{"a", "b", "c", "d"}
+		c.start("d")
+		c.names = []string{"a", "b", "c", "w"}
+		c.worker = "w"
+		c.start("w")
+		for _, name := range []string{"d", "w"} {
+			n := c.nodes[name]
+			if _, err := n.Propose(t.Context(), []*Command{{Body: &Command_Open{Open: &Open{Node: name, Incarnation: 1, Addr: c.addrs[name]}}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if v := c.nodes[c.leader()].Voters(); len(v) != 5 || !v["d"] || v["w"] {
+			t.Errorf("members %v", v)
+		}
+		fill(t, c.nodes["w"], 50, 60)
+		c.same()
+		for range 2 { // whoever leads next has to find those who joined
+			if err := c.nodes[c.leader()].TransferLeadership(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			fill(t, c.nodes[c.leader()], 60, 60)
+			c.same()
+		}
+		for _, name := range []string{c.leader(), "w"} {
+			if err := c.nodes[c.other("")].Remove(t.Context(), name); err != nil {
+				t.Fatalf("remove %s: %v", name, err)
+			}
+			time.Sleep(time.Second)
+			c.stop(name)
+			if v := c.nodes[c.leader()].Voters(); len(v) > 4 {
+				t.Errorf("members after the removal of %s: %v", name, v)
+			}
+		}
+		fill(t, c.nodes[c.leader()], 60, 70)
 		c.same()
 	})
 }
@@ -268,6 +332,30 @@ func TestClusterAloneIsNone(t *testing.T) {
 		if n, err := OpenNode(cfg); !errors.Is(err, ErrWrongCluster) {
 			t.Errorf("another cluster: %v, %v", n, err)
 		}
+	})
+}
+
+// A worker that was started before there was a cluster has an empty log, and
+// joins at a later start.
+func TestClusterWorkerFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		c.addrs["w"], c.worker = "addr-w", "w"
+		defer c.close()
+		c.names = append(c.names, "w")
+		for range 3 {
+			cfg := c.config("w")
+			cfg.StartTimeout = 2 * time.Second
+			if n, err := OpenNode(cfg); !errors.Is(err, ErrNoLeader) {
+				t.Fatalf("without a cluster: %v, %v", n, err)
+			}
+		}
+		c.names = c.names[:3]
+		c.start("a", "b", "c")
+		fill(t, c.nodes["a"], 0, 3)
+		c.names = append(c.names, "w")
+		c.start("w")
+		c.same()
 	})
 }
 

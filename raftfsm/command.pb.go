@@ -1525,6 +1525,7 @@ type Open struct {
 	Handlers      []string               `protobuf:"bytes,3,rep,name=handlers,proto3" json:"handlers,omitempty"`
 	Capacity      int64                  `protobuf:"varint,4,opt,name=capacity,proto3" json:"capacity,omitempty"`
 	Features      uint32                 `protobuf:"varint,5,opt,name=features,proto3" json:"features,omitempty"`
+	Addr          string                 `protobuf:"bytes,6,opt,name=addr,proto3" json:"addr,omitempty"` // where it is, "" without a cluster
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1592,6 +1593,13 @@ func (x *Open) GetFeatures() uint32 {
 		return x.Features
 	}
 	return 0
+}
+
+func (x *Open) GetAddr() string {
+	if x != nil {
+		return x.Addr
+	}
+	return ""
 }
 
 type Resolve struct {
@@ -2205,13 +2213,14 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x04kept\x18\a \x01(\bR\x04kept\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1d\n" +
 	"\n" +
-	"started_at\x18\x06 \x01(\x03R\tstartedAt\"\x90\x01\n" +
+	"started_at\x18\x06 \x01(\x03R\tstartedAt\"\xa4\x01\n" +
 	"\x04Open\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
 	"\bhandlers\x18\x03 \x03(\tR\bhandlers\x12\x1a\n" +
 	"\bcapacity\x18\x04 \x01(\x03R\bcapacity\x12\x1a\n" +
-	"\bfeatures\x18\x05 \x01(\rR\bfeatures\"\x8e\x01\n" +
+	"\bfeatures\x18\x05 \x01(\rR\bfeatures\x12\x12\n" +
+	"\x04addr\x18\x06 \x01(\tR\x04addr\"\x8e\x01\n" +
 	"\aResolve\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x14\n" +

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -16,10 +17,11 @@ import (
 type stage byte
 
 const (
-	stageUnknown stage = iota // it cannot say
-	stageNew                  // it has nothing yet
-	stageFormed               // it has a log with something in it, and has never heard of who asks
-	stageKnown                // … and has
+	stageUnknown  stage = iota // it cannot say
+	stageNew                   // it has nothing yet
+	stageFormed                // it has a log with something in it, and has never heard of who asks
+	stageKnown                 // … and has
+	stageStranger              // … and who asks is no member
 )
 
 // desk answers the questions of other nodes.
@@ -87,6 +89,8 @@ func (d *desk) answer(ctx context.Context, from string, f wireFrame) (code byte,
 		return d.commit(ctx, f.body)
 	case askBeat:
 		return d.hear(from, f.body)
+	case askJoin, askLeave, askRemove:
+		return d.change(from, f)
 	}
 	return saidWrong, []byte("unknown question")
 }
@@ -102,6 +106,9 @@ func (d *desk) stageFor(ctx context.Context, from string) stage {
 		return stageNew // its configuration, and nothing else
 	}
 	known, err := d.node.knows(ctx, from)
+	if _, member := d.node.suffrage(from); err == nil && !member {
+		return stageStranger
+	}
 	switch {
 	case err != nil:
 		return stageUnknown
@@ -109,6 +116,34 @@ func (d *desk) stageFor(ctx context.Context, from string) stage {
 		return stageKnown
 	}
 	return stageFormed
+}
+
+// change changes who is a member, if this node leads.
+func (d *desk) change(from string, f wireFrame) (code byte, answer []byte) {
+	select {
+	case <-d.open:
+	default:
+		return saidAgain, nil
+	}
+	if !d.node.IsLeader() {
+		return saidAgain, nil
+	}
+	var err error
+	switch f.code {
+	case askJoin:
+		err = d.node.admit(from, len(f.body) == 1 && f.body[0] == 1)
+	case askLeave:
+		if d.node.beats.within(from, d.node.cfg.Cluster.lease()) {
+			return saidWrong, []byte(fmt.Sprintf("a process that is node %q is alive: give this one another name", from))
+		}
+		err = d.node.removeOnce(context.Background(), from)
+	case askRemove:
+		err = d.node.removeOnce(context.Background(), string(f.body))
+	}
+	if err != nil {
+		return saidAgain, []byte(err.Error())
+	}
+	return saidDone, nil
 }
 
 // hear takes a beat, if this node leads.
@@ -121,7 +156,7 @@ func (d *desk) hear(from string, body []byte) (code byte, answer []byte) {
 	default:
 		return saidAgain, nil
 	}
-	if !d.node.IsLeader() {
+	if _, member := d.node.suffrage(from); !d.node.IsLeader() || !member {
 		return saidAgain, nil
 	}
 	d.node.beats.hear(from, binary.BigEndian.Uint64(body))

@@ -14,6 +14,7 @@ type Effects struct {
 	Freed    []string // jobs whose last unfinished execution ended
 	More     bool     // work was left for the next entry: propose a Barrier
 	LogTime  int64
+	Opened   []Opened
 	Restored bool // the state was replaced as a whole: look at everything anew
 }
 
@@ -47,6 +48,9 @@ func ReadAssignment(r *store.Reader, job, exec string) (*Assignment, error) {
 	}
 	return a, nil
 }
+
+// Opened says where a node is that announced itself.
+type Opened struct{ Node, Addr string }
 
 // Holding names an attempt that a node holds.
 type Holding struct {

@@ -16,6 +16,7 @@ type evidence struct {
 	view      view
 	known     uint64 // highest index that any file speaks of
 	trust     bool   // the host says: the view is the truth
+	joins     bool   // the node has companions: an empty log is one that has not been sent anything yet
 }
 
 // logExtent is the range of entries in raft.db.
@@ -73,6 +74,9 @@ func (l logExtent) replayable(base uint64) bool {
 func (e *evidence) decide() (plan, error) {
 	if e.logAbsent {
 		return e.withoutLog()
+	}
+	if e.joins && e.known == 0 && e.view.err == nil {
+		return plan{}, nil
 	}
 	if v := e.view; v.err == nil && v.index > 0 && v.logID != "" && v.logID != e.log.id {
 		return plan{}, &DamageError{Path: e.dir, Remedy: remedyMixed,

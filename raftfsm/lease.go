@@ -34,6 +34,14 @@ func (b *beats) hear(node string, incarnation uint64) {
 	b.last[node] = beat{incarnation, time.Now()}
 }
 
+// within tells if a node was heard of not longer ago than that.
+func (b *beats) within(node string, d time.Duration) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	last, ok := b.last[node]
+	return ok && time.Since(last.at) < d
+}
+
 // Beat tells the leader that this incarnation of the node lives, and returns nil
 // when a leader has answered that still leads a majority.
 func (n *Node) Beat(ctx context.Context, incarnation uint64) error {

@@ -164,15 +164,6 @@ func (k *link) breakOff() {
 	}
 }
 
-// stage asks a node whether there is a cluster already.
-func (l *links) stage(ctx context.Context, node string) stage {
-	f, _, err := l.ask(ctx, node, askStage, nil)
-	if err != nil || f.code != saidStage || len(f.body) != 1 {
-		return stageUnknown
-	}
-	return stage(f.body[0])
-}
-
 // commit asks a node, which should lead, to commit commands. Its errors are
 // those that the proposer knows from Raft.
 func (l *links) commit(ctx context.Context, node string, body []byte) (results []*Result, index uint64, err error) {

@@ -119,13 +119,18 @@ func (n *Node) openMemory() (err error) {
 		return err
 	}
 	n.logs = newLogStore(raft.NewInmemStore(), "memory", n.cfg.SnapshotBytes)
-	if err := n.mayForm(); err != nil {
+	join, err := n.mayForm()
+	if err != nil {
 		return err
 	}
-	first := n.cfg.firstConfiguration(n.id)
+	conf := n.cfg.firstConfiguration(n.id)
+	first := &conf
+	if join {
+		first = nil
+	}
 	c := &createLog{logID: n.cfg.newLogID(), nodeID: n.id, term: 1}
 	n.snaps = &memorySnapshots{taken: n.logs.snapshotTaken}
-	return errors.Join(c.fill(n.logs, &first), n.st.SetLogID(c.logID))
+	return errors.Join(c.fill(n.logs, first), n.st.SetLogID(c.logID))
 }
 
 // startRaft starts Raft, which restores a snapshot first when the plan says
@@ -156,6 +161,7 @@ func (n *Node) startRaft() error {
 		forward:  n.forwarding(),
 	})
 	if n.desk != nil {
+		n.learnMembers()
 		n.desk.take()
 	}
 	if at := n.raft.LastIndex(); at < n.plan.expect {
@@ -170,6 +176,11 @@ func (n *Node) startRaft() error {
 
 // applied passes effects on, once the host has seen the state they build on.
 func (n *Node) applied(e *Effects) {
+	if n.mesh != nil {
+		for _, o := range e.Opened {
+			n.mesh.Learn(o.Node, o.Addr)
+		}
+	}
 	if n.open.Load() {
 		n.cfg.OnApply(e)
 	}

@@ -39,7 +39,7 @@ type recovery struct {
 	damage   error // why raft.db is unusable, when TrustView lets us go on without
 	plan     plan
 	onDamage func(error)
-	mayForm  func() error // holds a new directory of a cluster back
+	mayForm  func() (join bool, err error) // holds a new directory of a cluster back
 }
 
 // run leaves a directory that Raft can start from, or an error.
@@ -74,7 +74,7 @@ func (r *recovery) occupy() (err error) {
 	}
 	r.starts = startsIn(dir)
 	r.startsN, r.evidence.view.doubt = r.starts.doubt()
-	r.evidence.dir, r.evidence.trust = dir, r.cfg.TrustView
+	r.evidence.dir, r.evidence.trust, r.evidence.joins = dir, r.cfg.TrustView, r.cfg.Cluster != nil
 	r.counted = true
 	return r.starts.begin(r.startsN, r.evidence.view.doubt != "")
 }
@@ -295,13 +295,14 @@ func (r *recovery) replaceLog() error {
 	r.logID = cmp.Or(r.plan.logID, r.cfg.newLogID())
 	r.snaps.logID = r.logID
 	r.conf = r.cfg.firstConfiguration(r.nodeID)
-	if err := r.mayForm(); err != nil {
+	join, err := r.mayForm()
+	if err != nil {
 		return err
 	}
 	c := &createLog{dir: r.cfg.Dir, logID: r.logID, nodeID: r.nodeID, noSync: r.cfg.NoSync}
 	first := &r.conf
-	if !r.plan.fresh {
-		first = nil
+	if !r.plan.fresh || join {
+		first = nil // who joins is sent its configuration
 	}
 	c.term = max(1, r.evidence.view.term)
 	for _, s := range r.evidence.snapshots {
@@ -327,7 +328,6 @@ func (r *recovery) replaceLog() error {
 		return err
 	}
 	_ = syncDir(filepath.Dir(r.cfg.Dir)) // it may be new, too; not every parent may be opened
-	var err error
 	r.logs, err = openLog(r.cfg.Dir, r.cfg.NoSync, r.cfg.SnapshotBytes)
 	return err
 }

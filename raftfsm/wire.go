@@ -28,6 +28,9 @@ const (
 	askCommands byte = 1 + iota // commit these
 	askStage                    // is there a cluster already?
 	askBeat                     // this incarnation of mine lives
+	askJoin                     // take me in; 1: with a vote
+	askLeave                    // take me out: my disk is lost
+	askRemove                   // take that node out
 )
 
 // What became of a question.

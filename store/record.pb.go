@@ -2031,6 +2031,7 @@ type Session struct {
 	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`
 	Features      uint32                 `protobuf:"varint,5,opt,name=features,proto3" json:"features,omitempty"`
 	Expired       bool                   `protobuf:"varint,6,opt,name=expired,proto3" json:"expired,omitempty"` // its lease ran out: what it held was given away, and it must come back as another
+	Addr          string                 `protobuf:"bytes,7,opt,name=addr,proto3" json:"addr,omitempty"`        // where it was then
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2105,6 +2106,13 @@ func (x *Session) GetExpired() bool {
 		return x.Expired
 	}
 	return false
+}
+
+func (x *Session) GetAddr() string {
+	if x != nil {
+		return x.Addr
+	}
+	return ""
 }
 
 // Applied: meta/applied, written with every batch; not part of the digest.
@@ -2584,14 +2592,15 @@ const file_store_record_proto_rawDesc = "" +
 	"\x06Active\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\x04R\x05token\"\xa9\x01\n" +
+	"\x05token\x18\x03 \x01(\x04R\x05token\"\xbd\x01\n" +
 	"\aSession\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\x04R\vincarnation\x12\x1a\n" +
 	"\bhandlers\x18\x02 \x03(\tR\bhandlers\x12\x1a\n" +
 	"\bcapacity\x18\x03 \x01(\x03R\bcapacity\x12\x0e\n" +
 	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x1a\n" +
 	"\bfeatures\x18\x05 \x01(\rR\bfeatures\x12\x18\n" +
-	"\aexpired\x18\x06 \x01(\bR\aexpired\"\x9c\x01\n" +
+	"\aexpired\x18\x06 \x01(\bR\aexpired\x12\x12\n" +
+	"\x04addr\x18\a \x01(\tR\x04addr\"\x9c\x01\n" +
 	"\aApplied\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x16\n" +

@@ -126,7 +126,7 @@ func (m *Mesh) hear(conn net.Conn) (serve func(string, net.Conn), node string, e
 	if _, writeErr := conn.Write(b); err != nil || writeErr != nil {
 		return nil, "", errors.Join(err, writeErr)
 	}
-	m.learn(h.node, h.addr)
+	m.Learn(h.node, h.addr)
 	return serve, h.node, conn.SetDeadline(time.Time{})
 }
 
@@ -182,7 +182,8 @@ func (m *Mesh) Addr(node string) string {
 	return m.book[node]
 }
 
-func (m *Mesh) learn(node, addr string) {
+// Learn notes where a node is.
+func (m *Mesh) Learn(node, addr string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if addr != "" {

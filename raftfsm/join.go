@@ -1,0 +1,247 @@
+package raftfsm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/chronos-go/chronos/store"
+)
+
+// How a node comes to be a member. The first ones begin together, each with the
+// same configuration; whoever comes later begins with an empty log, is added
+// without a vote, and gets one, unless it is a worker, when it has caught up. A
+// node whose disk is lost has forgotten what it acknowledged: it is taken out
+// first, and comes back like a new one.
+
+// mayForm holds a new directory back until a majority of the peers is new, too
+// (together they are the cluster), or until the cluster that is there already
+// has said how this node comes in: as one of the first that comes late, or by
+// joining.
+func (n *Node) mayForm() (join bool, err error) {
+	if n.cfg.Cluster == nil {
+		return false, nil
+	}
+	n.desk.setStage(stageNew)
+	if n.cfg.Cluster.Worker {
+		n.desk.setStage(stageUnknown)
+		return true, nil
+	}
+	begun := time.Now()
+	for {
+		said := map[stage]int{stageNew: 1} // this node
+		for _, one := range n.askPeers(askStage, nil) {
+			if one.code == saidStage && len(one.body) == 1 {
+				said[stage(one.body[0])]++
+			}
+		}
+		switch {
+		case said[stageKnown] > 0:
+			err = n.forget()
+			join = true
+		case said[stageStranger] > 0:
+			return true, nil
+		case said[stageFormed] > 0, said[stageNew] > len(n.cfg.Cluster.Peers)/2:
+			return false, nil
+		}
+		if join && err == nil {
+			return true, nil
+		}
+		if time.Since(begun) > n.cfg.StartTimeout {
+			return false, errors.Join(err, fmt.Errorf("%w after %v: a new cluster begins with a majority of its %d peers, and %d are here",
+				ErrNoLeader, n.cfg.StartTimeout, len(n.cfg.Cluster.Peers), said[stageNew]))
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-n.closing:
+			return false, ErrClosed
+		}
+	}
+}
+
+// forget has the cluster take this node out, whose disk is lost. It is refused
+// while a process of its name is alive.
+func (n *Node) forget() error {
+	n.log.Warn("chronos: the cluster knows this node, and its directory is empty: it is taken out, and joins like a new one", "node", n.cfg.ID)
+	var refused error
+	for _, one := range n.askPeers(askLeave, []byte(n.cfg.ID)) {
+		switch one.code {
+		case saidDone:
+			return nil
+		case saidWrong:
+			refused = fmt.Errorf("%w: %s", ErrForgotten, one.body)
+		}
+	}
+	if refused == nil {
+		refused = fmt.Errorf("%w: no leader could take it out", ErrForgotten)
+	}
+	return refused
+}
+
+// askPeers asks all others at once.
+func (n *Node) askPeers(question byte, body []byte) (answers []wireFrame) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	got := make(chan wireFrame, len(n.cfg.Cluster.Peers))
+	for _, p := range n.cfg.Cluster.Peers {
+		if p.ID == n.cfg.ID {
+			got <- wireFrame{}
+			continue
+		}
+		n.owned.Go(func() {
+			f, _, err := n.links.ask(ctx, p.ID, question, body)
+			if err != nil {
+				f = wireFrame{}
+			}
+			got <- f
+		})
+	}
+	for range n.cfg.Cluster.Peers {
+		answers = append(answers, <-got)
+	}
+	return answers
+}
+
+// takePart is one step towards being a member whose state is up to date; nil
+// when it is.
+func (n *Node) takePart(ctx context.Context) error {
+	suffrage, member := n.suffrage(n.id)
+	if !member {
+		return n.askToJoin(false)
+	}
+	if _, err := n.Propose(ctx, []*Command{{Body: &Command_Barrier{Barrier: &Barrier{}}}}); err != nil {
+		return err
+	}
+	if suffrage != raft.Voter && !n.cfg.Cluster.Worker {
+		return n.askToJoin(true) // it has caught up
+	}
+	return nil
+}
+
+var errJoining = errors.New("raftfsm: on its way into the cluster")
+
+func (n *Node) askToJoin(vote bool) error {
+	flag := byte(0)
+	if vote {
+		flag = 1
+	}
+	for _, one := range n.askPeers(askJoin, []byte{flag}) {
+		if one.code == saidDone {
+			return errJoining // as soon as the configuration is here
+		}
+	}
+	return fmt.Errorf("%w: no leader took it in", ErrNoLeader)
+}
+
+// suffrage tells if a node is a member, and if it votes.
+func (n *Node) suffrage(node string) (raft.ServerSuffrage, bool) {
+	f := n.raft.GetConfiguration()
+	if f.Error() != nil {
+		return 0, false
+	}
+	for _, s := range f.Configuration().Servers {
+		if string(s.ID) == node {
+			return s.Suffrage, true
+		}
+	}
+	return 0, false
+}
+
+// Voters names the members, and tells which of them vote.
+func (n *Node) Voters() map[string]bool {
+	out := map[string]bool{}
+	f := n.raft.GetConfiguration()
+	if f.Error() != nil {
+		return out
+	}
+	for _, s := range f.Configuration().Servers {
+		out[string(s.ID)] = s.Suffrage == raft.Voter
+	}
+	return out
+}
+
+// admit takes a node in, at its own request: without a vote first.
+func (n *Node) admit(node string, vote bool) error {
+	id, addr := raft.ServerID(node), raft.ServerAddress(node)
+	if vote {
+		return n.raft.AddVoter(id, addr, 0, n.cfg.EntryTimeout).Error()
+	}
+	if _, member := n.suffrage(node); member {
+		return nil
+	}
+	return n.raft.AddNonvoter(id, addr, 0, n.cfg.EntryTimeout).Error()
+}
+
+// Remove takes a member out for good. What it runs is resolved when its lease
+// ends, or at once if it is down already.
+func (n *Node) Remove(ctx context.Context, node string) error {
+	for wait := retryMin; ; wait = min(2*wait, retryMax) {
+		err := n.removeOnce(ctx, node)
+		if err == nil || !errors.Is(err, ErrNoLeader) {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return errors.Join(err, ctx.Err())
+		}
+	}
+}
+
+func (n *Node) removeOnce(ctx context.Context, node string) error {
+	if n.IsLeader() {
+		if node == n.id {
+			return errors.Join(ErrNoLeader, n.TransferLeadership())
+		}
+		if err := n.raft.RemoveServer(raft.ServerID(node), 0, n.cfg.EntryTimeout).Error(); err != nil {
+			return fmt.Errorf("%w: %w", ErrNoLeader, err)
+		}
+		return nil
+	}
+	_, leader := n.raft.LeaderWithID()
+	if leader == "" || n.links == nil {
+		return ErrNoLeader
+	}
+	f, _, err := n.links.ask(ctx, string(leader), askRemove, []byte(node))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrNoLeader, err)
+	case f.code == saidDone:
+		return nil
+	case f.code == saidWrong:
+		return errors.New("raftfsm: " + string(f.body))
+	}
+	return ErrNoLeader
+}
+
+// learnMembers takes from the state where nodes are that no list of peers names.
+func (n *Node) learnMembers() {
+	err := n.st.View(func(r *store.Reader) error {
+		return r.Sessions(func(node string, sess *store.Session) (bool, error) {
+			if n.mesh.Addr(node) == "" {
+				n.mesh.Learn(node, sess.Addr)
+			}
+			return true, nil
+		})
+	})
+	if err != nil {
+		n.log.Warn("chronos: addresses of members cannot be read", "error", err)
+	}
+}
+
+// knows tells if a node has ever taken part, as far as the cluster has agreed.
+func (n *Node) knows(ctx context.Context, node string) (known bool, err error) {
+	if _, err := n.Propose(ctx, []*Command{{Body: &Command_Barrier{Barrier: &Barrier{}}}}); err != nil {
+		return false, err
+	}
+	err = n.st.View(func(r *store.Reader) error {
+		return r.Sessions(func(name string, _ *store.Session) (bool, error) {
+			known = known || name == node
+			return !known, nil
+		})
+	})
+	return known, err
+}
