@@ -130,6 +130,22 @@
 //
 // How these are tested is in docs/testing.md.
 //
+// # Cluster
+//
+// With Options.Cluster several processes are one scheduler ([Cluster]). Each node
+// has a name (Options.Node), a directory, and a port for the others. Three voters
+// go on when one is lost. Any node takes writes, and has applied them when the
+// call returns; reads are served by the node itself, and [Scheduler.Sync] brings
+// it up to date first. The leader plans, and gives each execution to a node that
+// runs, has the handler and has room, the least loaded first. A Worker runs jobs
+// without a vote.
+//
+// A node that nobody hears of for most of Cluster.Lease cancels what it runs (the
+// cause is [ErrRevoked]) before the others give it away; its late results are
+// refused. What it ran is decided by each job's [Delivery], as after a crash.
+// Closing the leader hands leadership over first. docs/cluster.md tells how to
+// begin, secure, extend and repair a cluster.
+//
 // # Caveats
 //
 // A handler may run more than once for the same execution (AtLeastOnce is the
@@ -141,10 +157,10 @@
 // reported as stuck after Options.StuckAfter and loses its place; it goes on until
 // it returns.
 //
-// This release runs on one node: a second process that opens the directory gets
-// [ErrLocked]. Replication over several processes is planned, and the log that it
-// needs is in place. ErrNoLeader and ErrFenced are part of that; here they mean
-// that nothing can be committed for the moment, and that an attempt was given up.
+// A directory belongs to one process: a second one that opens it gets [ErrLocked].
+// Several processes share their jobs by replication, each with a directory of its
+// own (Options.Cluster). [ErrNoLeader] means that nothing can be committed for the
+// moment: in a cluster, that a majority of the voters is not in touch.
 //
 // Fires are committed up to a second before they are due, so that durability
 // does not cost punctuality. Such a row is pending until its instant; an edit or a

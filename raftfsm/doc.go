@@ -37,6 +37,5 @@
 //
 // A caller that stops waiting does not withdraw its command: see ErrUncertain.
 // Whether this node leads is a hint; only a committed entry is a licence.
-// One node is all there is today: no port is opened, the transport is in
-// memory.
+// Without Config.Cluster no port is opened, and the transport is in memory.
 package raftfsm
