@@ -214,7 +214,11 @@ func (m *member) expire() {
 		if err != nil || time.Since(heard) < m.s.options.Cluster.Lease {
 			continue
 		}
-		m.log.Warn("chronos: a node was not heard of for its lease; what it ran is resolved", "node", node)
+		level := slog.LevelWarn
+		if sess.Capacity == 0 {
+			level = slog.LevelInfo // it had stopped in order
+		}
+		m.log.Log(m.ctx, level, "chronos: a node was not heard of for its lease; what it ran is resolved", "node", node)
 		if err := m.expireOne(node, sess.Incarnation, term); err != nil && m.ctx.Err() == nil {
 			m.log.Warn("chronos: the node's lease could not be ended yet", "node", node, "error", err)
 		}

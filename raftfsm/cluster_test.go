@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/raft"
+
 	"github.com/chronos-go/chronos/internal/pipenet"
 	"github.com/chronos-go/chronos/store"
 )
@@ -26,6 +28,7 @@ type trio struct {
 	nodes map[string]*Node
 
 	worker string
+	change func(*Config)
 }
 
 func newTrio(t *testing.T, names ...string) *trio {
@@ -42,6 +45,9 @@ func (c *trio) config(name string) Config {
 	cfg.Cluster = &Cluster{ID: "test", Listener: c.wires.Listen(c.addrs[name]), Dial: c.wires.Dialer(c.addrs[name]), Worker: name == c.worker}
 	for _, n := range c.names {
 		cfg.Cluster.Peers = append(cfg.Cluster.Peers, Peer{n, c.addrs[n]})
+	}
+	if c.change != nil {
+		c.change(&cfg)
 	}
 	return cfg
 }
@@ -474,4 +480,61 @@ func ledger(t *testing.T, n *Node, job string) (rows map[string]bool, counted ui
 		t.Fatal(err)
 	}
 	return rows, counted
+}
+
+// hanging is a log whose disk hangs while somebody else has taken it.
+type hanging struct {
+	logBackend
+	taken chan struct{}
+}
+
+func (h *hanging) StoreLogs(logs []*raft.Log) error {
+	h.taken <- struct{}{}
+	defer func() { <-h.taken }()
+	return h.logBackend.StoreLogs(logs)
+}
+
+// A leader whose disk hangs is replaced, and comes back when the disk does; what
+// it had taken in is applied once.
+func TestClusterSickLeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		disks := map[string]*hanging{}
+		c.change = func(cfg *Config) {
+			h := &hanging{taken: make(chan struct{}, 1)}
+			disks[cfg.ID] = h
+			cfg.backend = func(b logBackend) logBackend {
+				h.logBackend = b
+				return h
+			}
+		}
+		c.start("a", "b", "c")
+		defer c.close()
+		fill(t, c.nodes["a"], 0, 5)
+		sick := c.leader()
+		disks[sick].taken <- struct{}{}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		_, _ = c.nodes[sick].Propose(ctx, []*Command{barrier()})
+		cancel()
+		begun := time.Now()
+		var fresh *Node
+		for fresh == nil {
+			for name, n := range c.nodes {
+				if name != sick && n.IsLeader() {
+					fresh = n
+				}
+			}
+			if time.Since(begun) > time.Minute {
+				<-disks[sick].taken
+				t.Fatal("nobody took over")
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		t.Logf("replaced after %v", time.Since(begun))
+		fill(t, fresh, 5, 10)
+		<-disks[sick].taken
+		time.Sleep(5 * time.Second)
+		fill(t, c.nodes[sick], 10, 12)
+		c.same()
+	})
 }

@@ -52,6 +52,8 @@ type logStore struct {
 
 	kept atomic.Pointer[map[uint64]*raft.Log] // read already, while the node opens
 
+	writing stopwatch // operations that Raft's main loop waits for
+
 	since atomic.Int64  // bytes appended since the newest snapshot
 	heavy chan struct{} // signals that since went over the limit
 }
@@ -119,6 +121,7 @@ func (s *logStore) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{
 // StoreLogs implements raft.LogStore. On a full disk Raft steps down and the
 // node becomes leader again when there is room.
 func (s *logStore) StoreLogs(logs []*raft.Log) error {
+	defer s.writing.begin()()
 	if err := s.failure(); err != nil {
 		return err
 	}
@@ -170,6 +173,7 @@ func (s *logStore) DeleteRange(from, to uint64) error {
 // Set waits for room. What is there already is not written again: each start
 // would pay for it with four syncs.
 func (s *logStore) Set(key, val []byte) error {
+	defer s.writing.begin()()
 	if have, err := s.Get(key); err == nil && bytes.Equal(have, val) {
 		return nil
 	}

@@ -282,8 +282,12 @@ func (n *Node) keep() {
 	healthy := time.NewTimer(healthyAfter)
 	defer healthy.Stop()
 	stopped := n.fsm.stopCh
+	look := time.NewTicker(sickLook)
+	defer look.Stop()
 	for {
 		select {
+		case <-look.C:
+			n.lookAtDisk()
 		case <-n.logs.heavy:
 			if err := n.Snapshot(); err != nil {
 				n.log.Warn("chronos: snapshot for the sake of the log's size", "error", err)

@@ -38,6 +38,7 @@ type Mesh struct {
 	mu    sync.Mutex
 	book  map[string]string
 	conns map[net.Conn]struct{}
+	off   bool // suspended
 	down  bool
 }
 
@@ -191,11 +192,19 @@ func (m *Mesh) Learn(node, addr string) {
 	}
 }
 
-// Disconnect closes every connection there is: a node that is not well leaves
-// the others to themselves. New ones are accepted and made as before.
-func (m *Mesh) Disconnect() {
+// Suspend takes the node off the network, or brings it back: every connection is
+// closed, and none is accepted or made. It returns what was before.
+func (m *Mesh) Suspend(off bool) (before bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	before, m.off = m.off, off
+	if off && !before {
+		m.disconnectLocked()
+	}
+	return before
+}
+
+func (m *Mesh) disconnectLocked() {
 	for conn := range m.conns {
 		conn.Close()
 	}
@@ -213,7 +222,9 @@ func (m *Mesh) Close() error {
 	close(m.closing)
 	m.mu.Unlock()
 	err := m.cfg.Listener.Close()
-	m.Disconnect()
+	m.mu.Lock()
+	m.disconnectLocked()
+	m.mu.Unlock()
 	m.owned.Wait()
 	return err
 }
@@ -224,12 +235,12 @@ func (m *Mesh) closed() bool {
 	return m.down
 }
 
-// track takes a connection into care; it is closed at once, and false, after
-// Close.
+// track takes a connection into care; it is closed at once, and false, while the
+// mesh is suspended and after Close.
 func (m *Mesh) track(conn net.Conn) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.down {
+	if m.down || m.off {
 		conn.Close()
 		return false
 	}

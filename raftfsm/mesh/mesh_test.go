@@ -64,9 +64,23 @@ func TestMesh(t *testing.T) {
 		if _, err := a.Dial(t.Context(), Commands, "gone"); err == nil {
 			t.Error("nobody answered")
 		}
-		b.Disconnect()
+		if b.Suspend(true) || !b.Suspend(true) {
+			t.Error("Suspend does not tell what was before")
+		}
 		if _, err := conn.Read(got); err == nil {
-			t.Error("a connection outlived Disconnect")
+			t.Error("a connection outlived Suspend")
+		}
+		if _, err := a.Dial(t.Context(), Commands, "b"); err == nil {
+			t.Error("a node that is off the network was reached")
+		}
+		if _, err := b.Dial(t.Context(), Commands, "a"); err == nil {
+			t.Error("a node that is off the network reached another")
+		}
+		if !b.Suspend(false) {
+			t.Error("it was not off")
+		}
+		if _, err := a.Dial(t.Context(), Commands, "b"); err != nil {
+			t.Errorf("it did not come back: %v", err)
 		}
 		if err := b.Close(); err != nil {
 			t.Error(err)
