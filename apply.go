@@ -27,6 +27,9 @@ func (s *Scheduler) applied(eff *raftfsm.Effects) {
 		s.take(s.adopt())
 	}
 	s.take(eff)
+	if eff.Unlocked || eff.Restored {
+		s.held.freed()
+	}
 	s.planner.Observe(eff)
 	s.hub.publish(eff)
 }

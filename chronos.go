@@ -142,6 +142,7 @@ type Scheduler struct {
 	hub        *hub
 	schedules  schedule.Cache // of what is stored
 	member     *member        // nil without a cluster
+	held       heldLocks
 
 	mu      sync.Mutex
 	runEnd  context.CancelFunc // not nil while Run runs
@@ -443,6 +444,7 @@ func (s *Scheduler) close() error {
 	if end != nil {
 		<-done
 	}
+	s.held.lose(ErrClosed)
 	s.reporter.stop()
 	if s.member != nil {
 		s.member.stop()
@@ -451,6 +453,7 @@ func (s *Scheduler) close() error {
 		}
 	}
 	err := s.node.Close()
+	s.held.asking.Wait()
 	s.dispatcher.Close()
 	s.hub.close()
 	if err != nil {

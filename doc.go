@@ -143,7 +143,8 @@
 // A node that nobody hears of for most of Cluster.Lease cancels what it runs (the
 // cause is [ErrRevoked]) before the others give it away; its late results are
 // refused. What it ran is decided by each job's [Delivery], as after a crash.
-// Closing the leader hands leadership over first. docs/cluster.md tells how to
+// Closing the leader hands leadership over first. [Scheduler.Lock] takes named
+// locks of the whole cluster, for work that is no job. docs/cluster.md tells how to
 // begin, secure, extend and repair a cluster.
 //
 // # Caveats

@@ -22,7 +22,8 @@ var (
 	// ErrNoLeader: nothing can be committed at the moment. The call may be
 	// repeated; it can have taken effect all the same.
 	ErrNoLeader = errors.New("chronos: no leader")
-	// ErrFenced: the attempt that reports is not the newest of its execution.
+	// ErrFenced: the attempt that reports is not the newest of its execution, or a
+	// lock was lost because its node was given up.
 	ErrFenced = errors.New("chronos: fenced")
 	// ErrClosed: the scheduler was closed.
 	ErrClosed = errors.New("chronos: closed")

@@ -111,6 +111,7 @@ func (m *member) fence() {
 	}
 	m.s.incarnation.Store(newIncarnation())
 	m.log.Warn("chronos: no leader has been heard of for most of the lease; what runs here is canceled", "lease", m.s.options.Cluster.Lease)
+	m.s.held.lose(ErrFenced)
 	m.s.dispatcher.RevokeAll(ErrRevoked)
 	m.s.reporter.forgetAll()
 }

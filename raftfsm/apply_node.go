@@ -17,6 +17,7 @@ func (e *entry) open(c *Open) (*Result, error) {
 	rec := &store.Session{
 		Incarnation: c.Incarnation, Handlers: c.Handlers, Capacity: c.Capacity, At: e.now, Features: c.Features, Addr: c.Addr,
 	}
+	e.eff.Unlocked = true // what an earlier incarnation held is free
 	e.eff.Opened = append(e.eff.Opened, Opened{c.Node, c.Addr})
 	next := newSession(rec)
 	if old := e.f.sessions[c.Node]; old != nil && old.Incarnation == c.Incarnation {
@@ -43,6 +44,7 @@ func (e *entry) expire(c *Expire) (*Result, error) {
 	}
 	if !sess.Expired {
 		sess.Capacity, sess.Expired = 0, true
+		e.eff.Unlocked = true
 		if err := e.tx.PutSession(c.Node, sess.Session); err != nil {
 			return nil, err
 		}

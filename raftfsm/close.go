@@ -81,6 +81,9 @@ func (n *Node) endRaft() {
 	n.lead.close()
 	n.lead.settle()
 	n.logs.release()
+	if n.layer != nil {
+		n.layer.close()
+	}
 	_ = n.raft.Shutdown().Error()
 	n.closeNet()
 	n.owned.Wait()

@@ -156,6 +156,8 @@ type Command struct {
 	//	*Command_Redrive
 	//	*Command_Barrier
 	//	*Command_Expire
+	//	*Command_Acquire
+	//	*Command_Release
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -379,6 +381,24 @@ func (x *Command) GetExpire() *Expire {
 	return nil
 }
 
+func (x *Command) GetAcquire() *Acquire {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Acquire); ok {
+			return x.Acquire
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetRelease() *Release {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Release); ok {
+			return x.Release
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -451,6 +471,14 @@ type Command_Expire struct {
 	Expire *Expire `protobuf:"bytes,26,opt,name=expire,proto3,oneof"`
 }
 
+type Command_Acquire struct {
+	Acquire *Acquire `protobuf:"bytes,27,opt,name=acquire,proto3,oneof"`
+}
+
+type Command_Release struct {
+	Release *Release `protobuf:"bytes,28,opt,name=release,proto3,oneof"`
+}
+
 func (*Command_Put) isCommand_Body() {}
 
 func (*Command_Delete) isCommand_Body() {}
@@ -484,6 +512,10 @@ func (*Command_Redrive) isCommand_Body() {}
 func (*Command_Barrier) isCommand_Body() {}
 
 func (*Command_Expire) isCommand_Body() {}
+
+func (*Command_Acquire) isCommand_Body() {}
+
+func (*Command_Release) isCommand_Body() {}
 
 // Span accounts for instants that will not run.
 type Span struct {
@@ -1748,6 +1780,127 @@ func (x *Expire) GetAfter() string {
 	return ""
 }
 
+// Acquire takes a lock of the host's, if nobody alive has it.
+type Acquire struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"`
+	Incarnation   uint64                 `protobuf:"varint,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Holder        string                 `protobuf:"bytes,4,opt,name=holder,proto3" json:"holder,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Acquire) Reset() {
+	*x = Acquire{}
+	mi := &file_raftfsm_command_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Acquire) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Acquire) ProtoMessage() {}
+
+func (x *Acquire) ProtoReflect() protoreflect.Message {
+	mi := &file_raftfsm_command_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Acquire.ProtoReflect.Descriptor instead.
+func (*Acquire) Descriptor() ([]byte, []int) {
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Acquire) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Acquire) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Acquire) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Acquire) GetHolder() string {
+	if x != nil {
+		return x.Holder
+	}
+	return ""
+}
+
+type Release struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Token         uint64                 `protobuf:"varint,2,opt,name=token,proto3" json:"token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Release) Reset() {
+	*x = Release{}
+	mi := &file_raftfsm_command_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Release) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Release) ProtoMessage() {}
+
+func (x *Release) ProtoReflect() protoreflect.Message {
+	mi := &file_raftfsm_command_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Release.ProtoReflect.Descriptor instead.
+func (*Release) Descriptor() ([]byte, []int) {
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Release) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Release) GetToken() uint64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
 type Ready struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -1760,7 +1913,7 @@ type Ready struct {
 
 func (x *Ready) Reset() {
 	*x = Ready{}
-	mi := &file_raftfsm_command_proto_msgTypes[17]
+	mi := &file_raftfsm_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1772,7 +1925,7 @@ func (x *Ready) String() string {
 func (*Ready) ProtoMessage() {}
 
 func (x *Ready) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[17]
+	mi := &file_raftfsm_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1785,7 +1938,7 @@ func (x *Ready) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ready.ProtoReflect.Descriptor instead.
 func (*Ready) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{17}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Ready) GetJob() string {
@@ -1828,7 +1981,7 @@ type Prune struct {
 
 func (x *Prune) Reset() {
 	*x = Prune{}
-	mi := &file_raftfsm_command_proto_msgTypes[18]
+	mi := &file_raftfsm_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1840,7 +1993,7 @@ func (x *Prune) String() string {
 func (*Prune) ProtoMessage() {}
 
 func (x *Prune) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[18]
+	mi := &file_raftfsm_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1853,7 +2006,7 @@ func (x *Prune) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prune.ProtoReflect.Descriptor instead.
 func (*Prune) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{18}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Prune) GetJob() string {
@@ -1894,7 +2047,7 @@ type Redrive struct {
 
 func (x *Redrive) Reset() {
 	*x = Redrive{}
-	mi := &file_raftfsm_command_proto_msgTypes[19]
+	mi := &file_raftfsm_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1906,7 +2059,7 @@ func (x *Redrive) String() string {
 func (*Redrive) ProtoMessage() {}
 
 func (x *Redrive) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[19]
+	mi := &file_raftfsm_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1919,7 +2072,7 @@ func (x *Redrive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redrive.ProtoReflect.Descriptor instead.
 func (*Redrive) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{19}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Redrive) GetJob() string {
@@ -1944,7 +2097,7 @@ type Barrier struct {
 
 func (x *Barrier) Reset() {
 	*x = Barrier{}
-	mi := &file_raftfsm_command_proto_msgTypes[20]
+	mi := &file_raftfsm_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1956,7 +2109,7 @@ func (x *Barrier) String() string {
 func (*Barrier) ProtoMessage() {}
 
 func (x *Barrier) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[20]
+	mi := &file_raftfsm_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1969,7 +2122,7 @@ func (x *Barrier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Barrier.ProtoReflect.Descriptor instead.
 func (*Barrier) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{20}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{22}
 }
 
 type Result struct {
@@ -1983,13 +2136,14 @@ type Result struct {
 	Count         uint64                 `protobuf:"varint,7,opt,name=count,proto3" json:"count,omitempty"`
 	Cursor        string                 `protobuf:"bytes,8,opt,name=cursor,proto3" json:"cursor,omitempty"`
 	Index         uint64                 `protobuf:"varint,9,opt,name=index,proto3" json:"index,omitempty"`
+	Token         uint64                 `protobuf:"varint,10,opt,name=token,proto3" json:"token,omitempty"` // of a lock
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_raftfsm_command_proto_msgTypes[21]
+	mi := &file_raftfsm_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2001,7 +2155,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[21]
+	mi := &file_raftfsm_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2014,7 +2168,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{21}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Result) GetCode() Code {
@@ -2080,13 +2234,20 @@ func (x *Result) GetIndex() uint64 {
 	return 0
 }
 
+func (x *Result) GetToken() uint64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
 var File_raftfsm_command_proto protoreflect.FileDescriptor
 
 const file_raftfsm_command_proto_rawDesc = "" +
 	"\n" +
 	"\x15raftfsm/command.proto\x12\x12chronos.raftfsm.v1\x1a\x12store/record.proto\"@\n" +
 	"\x05Batch\x127\n" +
-	"\bcommands\x18\x01 \x03(\v2\x1b.chronos.raftfsm.v1.CommandR\bcommands\"\xee\a\n" +
+	"\bcommands\x18\x01 \x03(\v2\x1b.chronos.raftfsm.v1.CommandR\bcommands\"\xe0\b\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\x03R\x03now\x12\x14\n" +
@@ -2109,7 +2270,9 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x05prune\x18\x17 \x01(\v2\x19.chronos.raftfsm.v1.PruneH\x00R\x05prune\x127\n" +
 	"\aredrive\x18\x18 \x01(\v2\x1b.chronos.raftfsm.v1.RedriveH\x00R\aredrive\x127\n" +
 	"\abarrier\x18\x19 \x01(\v2\x1b.chronos.raftfsm.v1.BarrierH\x00R\abarrier\x124\n" +
-	"\x06expire\x18\x1a \x01(\v2\x1a.chronos.raftfsm.v1.ExpireH\x00R\x06expireB\x06\n" +
+	"\x06expire\x18\x1a \x01(\v2\x1a.chronos.raftfsm.v1.ExpireH\x00R\x06expire\x127\n" +
+	"\aacquire\x18\x1b \x01(\v2\x1b.chronos.raftfsm.v1.AcquireH\x00R\aacquire\x127\n" +
+	"\arelease\x18\x1c \x01(\v2\x1b.chronos.raftfsm.v1.ReleaseH\x00R\areleaseB\x06\n" +
 	"\x04body\"\xb8\x01\n" +
 	"\x04Span\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x03R\x04from\x12\x0e\n" +
@@ -2231,7 +2394,15 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x12\n" +
 	"\x04term\x18\x03 \x01(\x04R\x04term\x12\x14\n" +
-	"\x05after\x18\x04 \x01(\tR\x05after\"n\n" +
+	"\x05after\x18\x04 \x01(\tR\x05after\"k\n" +
+	"\aAcquire\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12 \n" +
+	"\vincarnation\x18\x03 \x01(\x04R\vincarnation\x12\x16\n" +
+	"\x06holder\x18\x04 \x01(\tR\x06holder\"3\n" +
+	"\aRelease\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05token\x18\x02 \x01(\x04R\x05token\"n\n" +
 	"\x05Ready\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x1c\n" +
 	"\texecution\x18\x02 \x01(\tR\texecution\x12\x19\n" +
@@ -2245,7 +2416,7 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\aRedrive\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x1c\n" +
 	"\texecution\x18\x02 \x01(\tR\texecution\"\t\n" +
-	"\aBarrier\"\x92\x02\n" +
+	"\aBarrier\"\xa8\x02\n" +
 	"\x06Result\x12,\n" +
 	"\x04code\x18\x01 \x01(\x0e2\x18.chronos.raftfsm.v1.CodeR\x04code\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x18\n" +
@@ -2255,7 +2426,9 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x06status\x18\x06 \x01(\x0e2\x18.chronos.store.v1.StatusR\x06status\x12\x14\n" +
 	"\x05count\x18\a \x01(\x04R\x05count\x12\x16\n" +
 	"\x06cursor\x18\b \x01(\tR\x06cursor\x12\x14\n" +
-	"\x05index\x18\t \x01(\x04R\x05index*|\n" +
+	"\x05index\x18\t \x01(\x04R\x05index\x12\x14\n" +
+	"\x05token\x18\n" +
+	" \x01(\x04R\x05token*|\n" +
 	"\x04Code\x12\v\n" +
 	"\aCODE_OK\x10\x00\x12\x12\n" +
 	"\x0eCODE_NOT_FOUND\x10\x01\x12\x11\n" +
@@ -2279,7 +2452,7 @@ func file_raftfsm_command_proto_rawDescGZIP() []byte {
 }
 
 var file_raftfsm_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_raftfsm_command_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_raftfsm_command_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_raftfsm_command_proto_goTypes = []any{
 	(Code)(0),                // 0: chronos.raftfsm.v1.Code
 	(*Batch)(nil),            // 1: chronos.raftfsm.v1.Batch
@@ -2299,15 +2472,17 @@ var file_raftfsm_command_proto_goTypes = []any{
 	(*Open)(nil),             // 15: chronos.raftfsm.v1.Open
 	(*Resolve)(nil),          // 16: chronos.raftfsm.v1.Resolve
 	(*Expire)(nil),           // 17: chronos.raftfsm.v1.Expire
-	(*Ready)(nil),            // 18: chronos.raftfsm.v1.Ready
-	(*Prune)(nil),            // 19: chronos.raftfsm.v1.Prune
-	(*Redrive)(nil),          // 20: chronos.raftfsm.v1.Redrive
-	(*Barrier)(nil),          // 21: chronos.raftfsm.v1.Barrier
-	(*Result)(nil),           // 22: chronos.raftfsm.v1.Result
-	(store.Status)(0),        // 23: chronos.store.v1.Status
-	(store.Reason)(0),        // 24: chronos.store.v1.Reason
-	(*store.Definition)(nil), // 25: chronos.store.v1.Definition
-	(store.Overlap)(0),       // 26: chronos.store.v1.Overlap
+	(*Acquire)(nil),          // 18: chronos.raftfsm.v1.Acquire
+	(*Release)(nil),          // 19: chronos.raftfsm.v1.Release
+	(*Ready)(nil),            // 20: chronos.raftfsm.v1.Ready
+	(*Prune)(nil),            // 21: chronos.raftfsm.v1.Prune
+	(*Redrive)(nil),          // 22: chronos.raftfsm.v1.Redrive
+	(*Barrier)(nil),          // 23: chronos.raftfsm.v1.Barrier
+	(*Result)(nil),           // 24: chronos.raftfsm.v1.Result
+	(store.Status)(0),        // 25: chronos.store.v1.Status
+	(store.Reason)(0),        // 26: chronos.store.v1.Reason
+	(*store.Definition)(nil), // 27: chronos.store.v1.Definition
+	(store.Overlap)(0),       // 28: chronos.store.v1.Overlap
 }
 var file_raftfsm_command_proto_depIdxs = []int32{
 	2,  // 0: chronos.raftfsm.v1.Batch.commands:type_name -> chronos.raftfsm.v1.Command
@@ -2323,29 +2498,31 @@ var file_raftfsm_command_proto_depIdxs = []int32{
 	14, // 10: chronos.raftfsm.v1.Command.hand_back:type_name -> chronos.raftfsm.v1.HandBack
 	15, // 11: chronos.raftfsm.v1.Command.open:type_name -> chronos.raftfsm.v1.Open
 	16, // 12: chronos.raftfsm.v1.Command.resolve:type_name -> chronos.raftfsm.v1.Resolve
-	18, // 13: chronos.raftfsm.v1.Command.ready:type_name -> chronos.raftfsm.v1.Ready
-	19, // 14: chronos.raftfsm.v1.Command.prune:type_name -> chronos.raftfsm.v1.Prune
-	20, // 15: chronos.raftfsm.v1.Command.redrive:type_name -> chronos.raftfsm.v1.Redrive
-	21, // 16: chronos.raftfsm.v1.Command.barrier:type_name -> chronos.raftfsm.v1.Barrier
+	20, // 13: chronos.raftfsm.v1.Command.ready:type_name -> chronos.raftfsm.v1.Ready
+	21, // 14: chronos.raftfsm.v1.Command.prune:type_name -> chronos.raftfsm.v1.Prune
+	22, // 15: chronos.raftfsm.v1.Command.redrive:type_name -> chronos.raftfsm.v1.Redrive
+	23, // 16: chronos.raftfsm.v1.Command.barrier:type_name -> chronos.raftfsm.v1.Barrier
 	17, // 17: chronos.raftfsm.v1.Command.expire:type_name -> chronos.raftfsm.v1.Expire
-	23, // 18: chronos.raftfsm.v1.Span.status:type_name -> chronos.store.v1.Status
-	24, // 19: chronos.raftfsm.v1.Span.reason:type_name -> chronos.store.v1.Reason
-	25, // 20: chronos.raftfsm.v1.Put.definition:type_name -> chronos.store.v1.Definition
-	3,  // 21: chronos.raftfsm.v1.Put.overdue:type_name -> chronos.raftfsm.v1.Span
-	3,  // 22: chronos.raftfsm.v1.Delete.overdue:type_name -> chronos.raftfsm.v1.Span
-	3,  // 23: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
-	3,  // 24: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
-	9,  // 25: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
-	26, // 26: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
-	26, // 27: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
-	23, // 28: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
-	0,  // 29: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
-	23, // 30: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	18, // 18: chronos.raftfsm.v1.Command.acquire:type_name -> chronos.raftfsm.v1.Acquire
+	19, // 19: chronos.raftfsm.v1.Command.release:type_name -> chronos.raftfsm.v1.Release
+	25, // 20: chronos.raftfsm.v1.Span.status:type_name -> chronos.store.v1.Status
+	26, // 21: chronos.raftfsm.v1.Span.reason:type_name -> chronos.store.v1.Reason
+	27, // 22: chronos.raftfsm.v1.Put.definition:type_name -> chronos.store.v1.Definition
+	3,  // 23: chronos.raftfsm.v1.Put.overdue:type_name -> chronos.raftfsm.v1.Span
+	3,  // 24: chronos.raftfsm.v1.Delete.overdue:type_name -> chronos.raftfsm.v1.Span
+	3,  // 25: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
+	3,  // 26: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
+	9,  // 27: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
+	28, // 28: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
+	28, // 29: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
+	25, // 30: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
+	0,  // 31: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
+	25, // 32: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
+	33, // [33:33] is the sub-list for method output_type
+	33, // [33:33] is the sub-list for method input_type
+	33, // [33:33] is the sub-list for extension type_name
+	33, // [33:33] is the sub-list for extension extendee
+	0,  // [0:33] is the sub-list for field type_name
 }
 
 func init() { file_raftfsm_command_proto_init() }
@@ -2371,6 +2548,8 @@ func file_raftfsm_command_proto_init() {
 		(*Command_Redrive)(nil),
 		(*Command_Barrier)(nil),
 		(*Command_Expire)(nil),
+		(*Command_Acquire)(nil),
+		(*Command_Release)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2378,7 +2557,7 @@ func file_raftfsm_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_raftfsm_command_proto_rawDesc), len(file_raftfsm_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   22,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

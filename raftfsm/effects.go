@@ -15,6 +15,7 @@ type Effects struct {
 	More     bool     // work was left for the next entry: propose a Barrier
 	LogTime  int64
 	Opened   []Opened
+	Unlocked bool // a lock of a host's may be free
 	Restored bool // the state was replaced as a whole: look at everything anew
 }
 

@@ -86,6 +86,10 @@ func (e *entry) apply(c *Command) (*Result, error) {
 		return e.redrive(b.Redrive)
 	case *Command_Expire:
 		return e.expire(b.Expire)
+	case *Command_Acquire:
+		return e.acquire(b.Acquire)
+	case *Command_Release:
+		return e.releaseHeld(b.Release)
 	case *Command_Barrier:
 		return &Result{}, nil
 	default:

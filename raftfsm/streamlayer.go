@@ -54,11 +54,44 @@ func (l *streamLayer) Close() error {
 // Addr implements net.Listener.
 func (l *streamLayer) Addr() net.Addr { return nodeAddr(l.self) }
 
+// Raft puts its next attempt at a follower off by up to ten seconds, the longer
+// the more have failed. So a call to a node that is not there takes its time, and
+// is through as soon as the node is back.
+const (
+	dialOnce  = time.Second
+	dialPause = 100 * time.Millisecond
+)
+
 // Dial implements raft.StreamLayer.
 func (l *streamLayer) Dial(node raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	return l.mesh.Dial(ctx, mesh.Raft, string(node))
+	for {
+		conn, err := l.dialOnce(ctx, string(node))
+		if err == nil {
+			return conn, nil
+		}
+		select {
+		case <-time.After(dialPause):
+		case <-l.done:
+			return nil, net.ErrClosed
+		case <-ctx.Done():
+			return nil, err
+		}
+	}
+}
+
+func (l *streamLayer) dialOnce(ctx context.Context, node string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialOnce)
+	defer cancel()
+	go func() { // not to be waited for when the node closes
+		select {
+		case <-l.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return l.mesh.Dial(ctx, mesh.Raft, node)
 }
 
 // nodeAddr is a node's name where an address is wanted.

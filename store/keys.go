@@ -16,6 +16,7 @@ const (
 	prefixSchedule   = "schedule/"
 	prefixExecutions = "executions/"
 	prefixLocks      = "locks/"
+	prefixHeld       = "held/"
 	prefixDue        = "due/"
 	prefixActive     = "active/"
 	prefixWaiting    = "waiting/"
@@ -42,6 +43,7 @@ var errKey = errors.New("store: malformed key")
 func jobKey(id string) []byte      { return []byte(prefixJobs + id) }
 func scheduleKey(id string) []byte { return []byte(prefixSchedule + id) }
 func lockKey(id string) []byte     { return []byte(prefixLocks + id) }
+func heldKey(name string) []byte   { return []byte(prefixHeld + name) }
 func nodeKey(id string) []byte     { return []byte(prefixNodes + id) }
 
 func versionKey(job string, version uint64) []byte {

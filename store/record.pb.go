@@ -1961,6 +1961,84 @@ func (x *Lock) GetToken() uint64 {
 	return 0
 }
 
+// Held: held/{name}, a lock that a host has taken. It is void when the session
+// that took it has ended.
+type Held struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Incarnation   uint64                 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Token         uint64                 `protobuf:"varint,3,opt,name=token,proto3" json:"token,omitempty"`
+	Holder        string                 `protobuf:"bytes,4,opt,name=holder,proto3" json:"holder,omitempty"` // who took it, so that the same one asking again gets the same answer
+	At            int64                  `protobuf:"varint,5,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Held) Reset() {
+	*x = Held{}
+	mi := &file_store_record_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Held) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Held) ProtoMessage() {}
+
+func (x *Held) ProtoReflect() protoreflect.Message {
+	mi := &file_store_record_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Held.ProtoReflect.Descriptor instead.
+func (*Held) Descriptor() ([]byte, []int) {
+	return file_store_record_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Held) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Held) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Held) GetToken() uint64 {
+	if x != nil {
+		return x.Token
+	}
+	return 0
+}
+
+func (x *Held) GetHolder() string {
+	if x != nil {
+		return x.Holder
+	}
+	return ""
+}
+
+func (x *Held) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
 // Active: active/{job}/{exec}, for every execution that is not final.
 type Active struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1973,7 +2051,7 @@ type Active struct {
 
 func (x *Active) Reset() {
 	*x = Active{}
-	mi := &file_store_record_proto_msgTypes[12]
+	mi := &file_store_record_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1985,7 +2063,7 @@ func (x *Active) String() string {
 func (*Active) ProtoMessage() {}
 
 func (x *Active) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[12]
+	mi := &file_store_record_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1998,7 +2076,7 @@ func (x *Active) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Active.ProtoReflect.Descriptor instead.
 func (*Active) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{12}
+	return file_store_record_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Active) GetNode() string {
@@ -2038,7 +2116,7 @@ type Session struct {
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_store_record_proto_msgTypes[13]
+	mi := &file_store_record_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2050,7 +2128,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[13]
+	mi := &file_store_record_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2063,7 +2141,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{13}
+	return file_store_record_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Session) GetIncarnation() uint64 {
@@ -2130,7 +2208,7 @@ type Applied struct {
 
 func (x *Applied) Reset() {
 	*x = Applied{}
-	mi := &file_store_record_proto_msgTypes[14]
+	mi := &file_store_record_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2142,7 +2220,7 @@ func (x *Applied) String() string {
 func (*Applied) ProtoMessage() {}
 
 func (x *Applied) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[14]
+	mi := &file_store_record_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2155,7 +2233,7 @@ func (x *Applied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Applied.ProtoReflect.Descriptor instead.
 func (*Applied) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{14}
+	return file_store_record_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Applied) GetIndex() uint64 {
@@ -2211,7 +2289,7 @@ type Format struct {
 
 func (x *Format) Reset() {
 	*x = Format{}
-	mi := &file_store_record_proto_msgTypes[15]
+	mi := &file_store_record_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2301,7 @@ func (x *Format) String() string {
 func (*Format) ProtoMessage() {}
 
 func (x *Format) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[15]
+	mi := &file_store_record_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2236,7 +2314,7 @@ func (x *Format) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Format.ProtoReflect.Descriptor instead.
 func (*Format) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{15}
+	return file_store_record_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Format) GetVersion() uint32 {
@@ -2263,7 +2341,7 @@ type Answers struct {
 
 func (x *Answers) Reset() {
 	*x = Answers{}
-	mi := &file_store_record_proto_msgTypes[16]
+	mi := &file_store_record_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2275,7 +2353,7 @@ func (x *Answers) String() string {
 func (*Answers) ProtoMessage() {}
 
 func (x *Answers) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[16]
+	mi := &file_store_record_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2288,7 +2366,7 @@ func (x *Answers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answers.ProtoReflect.Descriptor instead.
 func (*Answers) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{16}
+	return file_store_record_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Answers) GetAnswers() []*Answer {
@@ -2308,7 +2386,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_store_record_proto_msgTypes[17]
+	mi := &file_store_record_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2320,7 +2398,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[17]
+	mi := &file_store_record_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2333,7 +2411,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{17}
+	return file_store_record_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Answer) GetCommand() []byte {
@@ -2360,7 +2438,7 @@ type Reference struct {
 
 func (x *Reference) Reset() {
 	*x = Reference{}
-	mi := &file_store_record_proto_msgTypes[18]
+	mi := &file_store_record_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2372,7 +2450,7 @@ func (x *Reference) String() string {
 func (*Reference) ProtoMessage() {}
 
 func (x *Reference) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[18]
+	mi := &file_store_record_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2385,7 +2463,7 @@ func (x *Reference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reference.ProtoReflect.Descriptor instead.
 func (*Reference) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{18}
+	return file_store_record_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Reference) GetExecution() string {
@@ -2588,7 +2666,13 @@ const file_store_record_proto_rawDesc = "" +
 	"\texecution\x18\x01 \x01(\tR\texecution\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x03 \x01(\x04R\vincarnation\x12\x14\n" +
-	"\x05token\x18\x04 \x01(\x04R\x05token\"T\n" +
+	"\x05token\x18\x04 \x01(\x04R\x05token\"z\n" +
+	"\x04Held\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x14\n" +
+	"\x05token\x18\x03 \x01(\x04R\x05token\x12\x16\n" +
+	"\x06holder\x18\x04 \x01(\tR\x06holder\x12\x0e\n" +
+	"\x02at\x18\x05 \x01(\x03R\x02at\"T\n" +
 	"\x06Active\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x14\n" +
@@ -2686,7 +2770,7 @@ func file_store_record_proto_rawDescGZIP() []byte {
 }
 
 var file_store_record_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_store_record_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_store_record_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_store_record_proto_goTypes = []any{
 	(Overlap)(0),       // 0: chronos.store.v1.Overlap
 	(Misfire)(0),       // 1: chronos.store.v1.Misfire
@@ -2707,13 +2791,14 @@ var file_store_record_proto_goTypes = []any{
 	(*Attempt)(nil),    // 16: chronos.store.v1.Attempt
 	(*Payload)(nil),    // 17: chronos.store.v1.Payload
 	(*Lock)(nil),       // 18: chronos.store.v1.Lock
-	(*Active)(nil),     // 19: chronos.store.v1.Active
-	(*Session)(nil),    // 20: chronos.store.v1.Session
-	(*Applied)(nil),    // 21: chronos.store.v1.Applied
-	(*Format)(nil),     // 22: chronos.store.v1.Format
-	(*Answers)(nil),    // 23: chronos.store.v1.Answers
-	(*Answer)(nil),     // 24: chronos.store.v1.Answer
-	(*Reference)(nil),  // 25: chronos.store.v1.Reference
+	(*Held)(nil),       // 19: chronos.store.v1.Held
+	(*Active)(nil),     // 20: chronos.store.v1.Active
+	(*Session)(nil),    // 21: chronos.store.v1.Session
+	(*Applied)(nil),    // 22: chronos.store.v1.Applied
+	(*Format)(nil),     // 23: chronos.store.v1.Format
+	(*Answers)(nil),    // 24: chronos.store.v1.Answers
+	(*Answer)(nil),     // 25: chronos.store.v1.Answer
+	(*Reference)(nil),  // 26: chronos.store.v1.Reference
 }
 var file_store_record_proto_depIdxs = []int32{
 	9,  // 0: chronos.store.v1.Definition.webhook:type_name -> chronos.store.v1.Webhook
@@ -2735,7 +2820,7 @@ var file_store_record_proto_depIdxs = []int32{
 	0,  // 16: chronos.store.v1.Execution.overlap:type_name -> chronos.store.v1.Overlap
 	3,  // 17: chronos.store.v1.Attempt.status:type_name -> chronos.store.v1.Status
 	4,  // 18: chronos.store.v1.Attempt.reason:type_name -> chronos.store.v1.Reason
-	24, // 19: chronos.store.v1.Answers.answers:type_name -> chronos.store.v1.Answer
+	25, // 19: chronos.store.v1.Answers.answers:type_name -> chronos.store.v1.Answer
 	20, // [20:20] is the sub-list for method output_type
 	20, // [20:20] is the sub-list for method input_type
 	20, // [20:20] is the sub-list for extension type_name
@@ -2754,7 +2839,7 @@ func file_store_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_store_record_proto_rawDesc), len(file_store_record_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -45,6 +45,9 @@ func (r records) Execution(job, exec string) (*Execution, error) {
 // Lock reads locks/{job}.
 func (r records) Lock(job string) (*Lock, error) { return read(r.src, lockKey(job), &Lock{}) }
 
+// Held reads held/{name}, a lock of the host's.
+func (r records) Held(name string) (*Held, error) { return read(r.src, heldKey(name), &Held{}) }
+
 // Session reads nodes/{id}.
 func (r records) Session(node string) (*Session, error) {
 	return read(r.src, nodeKey(node), &Session{})

@@ -48,6 +48,12 @@ func (t *Tx) PutLock(job string, l *Lock) error { return t.Put(lockKey(job), l) 
 // DeleteLock removes locks/{job}.
 func (t *Tx) DeleteLock(job string) error { return t.Delete(lockKey(job)) }
 
+// PutHeld writes held/{name}.
+func (t *Tx) PutHeld(name string, h *Held) error { return t.Put(heldKey(name), h) }
+
+// DeleteHeld removes held/{name}.
+func (t *Tx) DeleteHeld(name string) error { return t.Delete(heldKey(name)) }
+
 // PutActive writes active/{job}/{exec}.
 func (t *Tx) PutActive(job, exec string, a *Active) error { return t.Put(activeKey(job, exec), a) }
 

@@ -1,0 +1,126 @@
+package chronos_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/chronos-go/chronos"
+)
+
+// A lock has one holder in the cluster; who waits gets it when it is given back,
+// and tokens grow.
+func TestLock(t *testing.T) {
+	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
+		ctx := t.Context()
+		first, err := c.nodes["a"].Lock(ctx, "reports")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.nodes["a"].TryLock(ctx, "reports"); !errors.Is(err, chronos.ErrConflict) {
+			t.Errorf("taken twice: %v", err)
+		}
+		if _, err := c.nodes["b"].TryLock(ctx, "reports"); !errors.Is(err, chronos.ErrConflict) {
+			t.Errorf("taken by two: %v", err)
+		}
+		if other, err := c.nodes["b"].TryLock(ctx, "other"); err != nil || other.Unlock(ctx) != nil {
+			t.Errorf("another name: %v", err)
+		}
+		short, cancel := context.WithTimeout(ctx, 2*time.Second)
+		if _, err := c.nodes["c"].Lock(short, "reports"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("waited for %v", err)
+		}
+		cancel()
+		got := make(chan *chronos.Lock)
+		go func() {
+			l, err := c.nodes["b"].Lock(ctx, "reports")
+			if err != nil {
+				t.Error(err)
+			}
+			got <- l
+		}()
+		time.Sleep(3 * time.Second)
+		begun := time.Now()
+		if err := first.Unlock(ctx); err != nil {
+			t.Fatal(err)
+		}
+		second := <-got
+		if waited := time.Since(begun); waited > 500*time.Millisecond {
+			t.Errorf("the next one waited %v", waited)
+		}
+		if first.Context().Err() == nil || second.Context().Err() != nil || second.FencingToken() <= first.FencingToken() {
+			t.Errorf("contexts %v, %v, tokens %d, %d", first.Context().Err(), second.Context().Err(), first.FencingToken(), second.FencingToken())
+		}
+		if err := first.Unlock(ctx); err != nil {
+			t.Errorf("given back twice: %v", err)
+		}
+		if _, err := c.nodes["a"].TryLock(ctx, "no name!"); !errors.Is(err, chronos.ErrInvalid) {
+			t.Errorf("a bad name: %v", err)
+		}
+		if err := second.Unlock(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A node that is cut off loses its lock, and knows it, before another one has it.
+func TestLockLost(t *testing.T) {
+	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
+		ctx := t.Context()
+		l, err := c.nodes["a"].Lock(ctx, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.net.Isolate("addr-a")
+		var lost, taken time.Time
+		go func() {
+			<-l.Context().Done()
+			lost = time.Now()
+		}()
+		next, err := c.nodes["b"].Lock(ctx, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		taken = time.Now()
+		time.Sleep(time.Second)
+		if lost.IsZero() || !lost.Before(taken) || !errors.Is(context.Cause(l.Context()), chronos.ErrFenced) {
+			t.Errorf("lost at %v, because %v, taken by another at %v", lost, context.Cause(l.Context()), taken)
+		}
+		c.net.Join("addr-a")
+		time.Sleep(3 * time.Second)
+		if err := l.Unlock(ctx); !errors.Is(err, chronos.ErrFenced) {
+			t.Errorf("Unlock of a lost one: %v", err)
+		}
+		if next.Context().Err() != nil {
+			t.Error("the new holder lost it by that")
+		}
+		if _, err := c.nodes["a"].TryLock(ctx, "x"); !errors.Is(err, chronos.ErrConflict) {
+			t.Errorf("taken by two: %v", err)
+		}
+		if err := next.Unlock(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A process that died has lost its locks when the next one opens its directory.
+func TestLockAfterCrash(t *testing.T) {
+	onDisk(t, chronos.Options{}, func(r *rig) {
+		l, err := r.Lock(r.ctx, "x")
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := r.crash()
+		defer next.shut()
+		again, err := next.TryLock(r.ctx, "x")
+		if err != nil || again.FencingToken() <= l.FencingToken() {
+			t.Errorf("%v, tokens %d, %d", err, l.FencingToken(), again.FencingToken())
+		}
+		r.must(r.Close())
+		if !errors.Is(context.Cause(l.Context()), chronos.ErrClosed) {
+			t.Errorf("after Close: %v", context.Cause(l.Context()))
+		}
+		r.open()
+	})
+}
