@@ -226,12 +226,41 @@ func (n *Node) forwarding() func(context.Context, []byte) ([]*Result, uint64, er
 		if leader == "" || string(leader) == n.id {
 			return nil, 0, raft.ErrNotLeader
 		}
-		results, index, err := n.links.commit(ctx, string(leader), body)
+		asking, cancel := n.whileLeading(ctx, leader)
+		defer cancel()
+		results, index, err := n.links.commit(asking, string(leader), body)
 		if err != nil {
 			return nil, 0, err
 		}
 		return results, index, n.fsm.applied.wait(ctx, index)
 	}
+}
+
+// leaderCheck is how often a node that waits for its leader sees if it still is.
+const leaderCheck = 20 * time.Millisecond
+
+// whileLeading is a context that ends when another node does not lead any more,
+// as far as this one knows. A leader that stands still, or that the network
+// swallows, keeps its connections and never answers: whoever waited for it for
+// long would have no lane left for its successor, or to be that itself.
+func (n *Node) whileLeading(ctx context.Context, leader raft.ServerID) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	n.owned.Go(func() {
+		tick := time.NewTicker(leaderCheck)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			if _, now := n.raft.LeaderWithID(); now != leader {
+				cancel(raft.ErrLeadershipLost)
+				return
+			}
+		}
+	})
+	return ctx, func() { cancel(nil) }
 }
 
 // awaitLeader waits until this node leads and has applied the log. A long
