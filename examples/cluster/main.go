@@ -26,7 +26,7 @@ func main() {
 		os.Exit(nodeMain(dir, os.Stdin, os.Stdout))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := show(ctx, os.Stdout, 5*time.Second)
+	err := show(ctx, os.Stdout, 3500*time.Millisecond)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -91,7 +91,11 @@ func (n *node) serve(orders <-chan order) error {
 	if err != nil {
 		return errors.Join(err, plain.Close())
 	}
-	return errors.Join(n.work(orders), n.s.Close())
+	if err := n.work(orders); err != nil {
+		return errors.Join(err, n.s.Close())
+	}
+	<-orders // stop
+	return n.s.Close()
 }
 
 // options are all that makes a scheduler a node of a cluster.
@@ -108,7 +112,7 @@ func options(name, home string, listener net.Listener, config *tls.Config, peers
 	}
 }
 
-// work runs the scheduler and does what the parent orders meanwhile. Every node
+// work runs the scheduler until the parent says that it is enough. Every node
 // declares the jobs at every start, because an unchanged one makes no new version.
 func (n *node) work(orders <-chan order) error {
 	if err := n.s.Handle("work", n.handle); err != nil {
@@ -123,18 +127,24 @@ func (n *node) work(orders <-chan order) error {
 	run := make(chan error, 1)
 	go func() { run <- n.s.Run(ctx) }()
 	n.say(message{Kind: runs})
-	var err error
-	for o := range orders {
-		if o.Do == stop {
-			break
-		}
-		if err = n.tellLedger(ctx, o.To); err != nil {
-			break
-		}
-	}
+	err := n.obey(ctx, orders)
 	cancel() // Run takes nothing new then, and lets what runs finish
 	watcher.Wait()
-	return errors.Join(err, <-run)
+	err = errors.Join(err, <-run)
+	n.say(message{Kind: rests})
+	return err
+}
+
+func (n *node) obey(ctx context.Context, orders <-chan order) error {
+	for o := range orders {
+		if o.Do == rest {
+			break
+		}
+		if err := n.tellLedger(ctx, o.To); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // handle is the job: it tells that it began, and takes a while.

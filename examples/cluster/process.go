@@ -23,6 +23,7 @@ const (
 	leading kind = "leading" // or not any more
 	starts  kind = "starts"  // the handler was called
 	tells   kind = "tells"   // the ledger
+	rests   kind = "rests"   // Run has ended
 	ended   kind = "ended"   // the process has, which the parent finds out itself
 )
 
@@ -56,12 +57,18 @@ type order struct {
 
 const (
 	tell = "tell" // the ledger up to To
-	stop = "stop"
+	rest = "rest" // end Run
+	stop = "stop" // and then the rest
 )
+
+// logFile is where the library logs to. It says so much while a node is away
+// that nobody would see the rest.
+const logFile = "log.txt"
 
 // process is a node as its parent has it.
 type process struct {
 	name   string
+	home   string
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	orders *json.Encoder
@@ -76,7 +83,12 @@ func launch(ctx context.Context, home string, inbox chan<- message) (*process, e
 	}
 	cmd := exec.CommandContext(ctx, self) // kills it when ctx ends
 	cmd.Env = append(os.Environ(), nodeEnv+"="+home)
-	cmd.Stderr = os.Stderr
+	log, err := os.OpenFile(filepath.Join(home, logFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close() // the child has its own
+	cmd.Stderr = log
 	stdin, err := cmd.StdinPipe() // the node ends when this is closed, whoever closes it
 	if err != nil {
 		return nil, err
@@ -88,7 +100,7 @@ func launch(ctx context.Context, home string, inbox chan<- message) (*process, e
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
-	p := &process{name: filepath.Base(home), cmd: cmd, stdin: stdin, orders: json.NewEncoder(stdin)}
+	p := &process{name: filepath.Base(home), home: home, cmd: cmd, stdin: stdin, orders: json.NewEncoder(stdin)}
 	go p.listen(stdout, inbox)
 	return p, nil
 }
@@ -109,6 +121,16 @@ func (p *process) listen(stdout io.Reader, inbox chan<- message) {
 		inbox <- m
 	}
 	inbox <- message{Kind: ended, node: p.name, err: p.cmd.Wait()}
+}
+
+// lastLog is the end of what the node logged.
+func (p *process) lastLog() string {
+	const most = 2_000
+	text, err := os.ReadFile(filepath.Join(p.home, logFile))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text[max(0, len(text)-most):])
 }
 
 func (p *process) order(o order) error {

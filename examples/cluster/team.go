@@ -110,22 +110,16 @@ func (t *team) noteLeader(m message) {
 }
 
 func (t *team) noteEnd(m message) error {
-	t.alive[m.node].stdin.Close()
+	p := t.alive[m.node]
+	p.stdin.Close()
 	delete(t.alive, m.node)
 	if t.leader == m.node {
 		t.leader = ""
 	}
 	if !t.going[m.node] {
-		return fmt.Errorf("node %s has ended: %w", m.node, cause(m.err))
+		return fmt.Errorf("node %s has ended by itself (%v); it logged last:\n%s", m.node, m.err, p.lastLog())
 	}
 	return nil
-}
-
-func cause(err error) error {
-	if err == nil {
-		return errors.New("nobody asked it to")
-	}
-	return err
 }
 
 // again says why an attempt is not the first.
@@ -316,23 +310,49 @@ func (t *team) summary(o *failover, f *finding) {
 	t.line("  latest     %v after its instant; what a dead node had waits for the end of its lease, %v", ms(f.longest), lease)
 }
 
-// stop stops the nodes one after the other.
+// stop ends Run on one node after the other, and then the nodes. Each of them
+// has others beside it while it hands over what it ran; all that is left for the
+// last one is to close its files.
 func (t *team) stop(ctx context.Context) error {
+	t.line("")
 	for _, name := range nodes {
-		t.going[name] = true
-		if err := t.alive[name].order(order{Do: stop}); err != nil {
+		if err := t.rest(ctx, name); err != nil {
 			return err
 		}
-		var how error
-		err := t.await(ctx, "node "+name+" stops", func(m message) bool {
-			how = m.err
-			return m.Kind == ended && m.node == name
-		})
-		if err := errors.Join(err, how); err != nil {
-			return fmt.Errorf("node %s: %w", name, err)
-		}
-		t.event(name, "has stopped")
 	}
+	for _, name := range nodes {
+		if err := t.leave(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *team) rest(ctx context.Context, name string) error {
+	if err := t.alive[name].order(order{Do: rest}); err != nil {
+		return err
+	}
+	return t.await(ctx, "node "+name+" takes no more work", func(m message) bool { return m.Kind == rests && m.node == name })
+}
+
+func (t *team) leave(ctx context.Context, name string) error {
+	p := t.alive[name]
+	t.going[name] = true
+	if err := p.order(order{Do: stop}); err != nil {
+		return err
+	}
+	var how error
+	err := t.await(ctx, "node "+name+" ends", func(m message) bool {
+		how = m.err
+		return m.Kind == ended && m.node == name
+	})
+	if err != nil {
+		return err
+	}
+	if how != nil {
+		return fmt.Errorf("node %s did not end well (%w); it logged last:\n%s", name, how, p.lastLog())
+	}
+	t.event(name, "has stopped")
 	return nil
 }
 
