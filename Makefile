@@ -95,6 +95,7 @@ soak: # 1,000 jobs each second
 examples:
 	$(GO) run ./examples/hello
 	$(GO) run ./examples/webhook
+	$(GO) run ./examples/cluster
 
 .PHONY: host
 host: # a program outside the repository: does it build, what does it weigh

@@ -35,8 +35,8 @@ func (o occurrence) String() string { return o.job + " due " + clock(time.Unix(0
 type finding struct {
 	instants, repeated int
 	from, to           time.Time
-	longest            time.Duration // from an instant to the start of what succeeded, or of what was tried first
-	planned            time.Time     // first start of an instant that was committed after the fail-over
+	longest            time.Duration // from an instant to its first start
+	next, planned      time.Time     // first start after the kill; first one that was committed after it
 	faults             []string
 }
 
@@ -53,7 +53,7 @@ func (f *finding) err() error {
 
 // audit compares three things: when the jobs' schedules say that they were due,
 // what the ledger has, and what the nodes were seen to start.
-func audit(book *ledger, seen []start, killed, to time.Time) *finding {
+func audit(book *ledger, seen []start, kill *failover, to time.Time) *finding {
 	f := &finding{to: to}
 	rows := map[occurrence][]row{}
 	for _, r := range book.Rows {
@@ -69,11 +69,12 @@ func audit(book *ledger, seen []start, killed, to time.Time) *finding {
 		since, ok := book.Since[job.ID]
 		if !ok {
 			f.faults = append(f.faults, job.ID+": the job is not there")
+			continue
 		}
 		for due := range job.Schedule.Between(since, to) {
 			o := occurrenceOf(job.ID, due)
 			f.instant(o, rows[o], calls[o])
-			f.times(due, rows[o], calls[o], killed)
+			f.times(due, rows[o], calls[o], kill)
 			delete(rows, o)
 			delete(calls, o)
 		}
@@ -117,15 +118,24 @@ func (f *finding) instant(o occurrence, rows []row, calls []start) {
 }
 
 // times notes what is told of an instant in the summary.
-func (f *finding) times(due time.Time, rows []row, calls []start, killed time.Time) {
-	if f.from.IsZero() || due.Before(f.from) {
-		f.from = due
-	}
+func (f *finding) times(due time.Time, rows []row, calls []start, kill *failover) {
+	f.from = earlier(f.from, due)
 	if len(rows) != 1 || len(calls) == 0 {
 		return
 	}
-	f.longest = max(f.longest, calls[0].At.Sub(due))
-	if rows[0].Created.After(killed) && (f.planned.IsZero() || calls[0].At.Before(f.planned)) {
-		f.planned = calls[0].At
+	began := calls[0]
+	f.longest = max(f.longest, began.At.Sub(due))
+	if began.node != kill.killed && began.At.After(kill.at) {
+		f.next = earlier(f.next, began.At)
 	}
+	if rows[0].Created.After(kill.at) {
+		f.planned = earlier(f.planned, began.At)
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }

@@ -218,7 +218,6 @@ type failover struct {
 	at     time.Time
 	leader string
 	led    time.Duration // from the kill until the others have a leader
-	began  time.Duration // from the kill to the next start
 }
 
 // failOver kills the leader while it works, and sees the others go on.
@@ -233,14 +232,13 @@ func (t *team) failOver(ctx context.Context) (*failover, error) {
 		return nil, fmt.Errorf("node %s cannot be killed: %w", o.killed, err)
 	}
 	t.event(o.killed, "leads, and is killed in the middle of its work")
+	began := false
 	err = t.await(ctx, "the others take over", func(m message) bool {
-		if m.Kind == starts && m.node != o.killed && m.Start.At.After(o.at) && o.began == 0 {
-			o.began = m.Start.At.Sub(o.at)
-		}
-		if m.Kind == leading && m.Leads && m.node != o.killed && o.led == 0 {
+		began = began || m.Kind == starts && m.node != o.killed && m.Start.At.After(o.at)
+		if m.Kind == leading && m.Leads && m.node != o.killed && o.leader == "" {
 			o.leader, o.led = m.node, time.Since(o.at)
 		}
-		return o.led > 0 && o.began > 0
+		return o.leader != "" && began
 	})
 	return o, err
 }
@@ -282,7 +280,7 @@ func (t *team) audit(ctx context.Context, o *failover) (*finding, error) {
 		if err := t.await(ctx, "the node tells its ledger", func(m message) bool { return m.Kind == tells }); err != nil {
 			return nil, err
 		}
-		found := audit(t.book, t.seen, o.at, to)
+		found := audit(t.book, t.seen, o, to)
 		if len(found.faults) == 0 || time.Now().After(deadline) {
 			return found, found.err()
 		}
@@ -305,8 +303,8 @@ func (t *team) summary(o *failover, f *finding) {
 	t.line("  instants   %d of %d jobs, each has one row and succeeded: none is lost, none doubled", f.instants, len(jobs()))
 	t.line("  starts     %s", strings.Join(shares, ", "))
 	t.line("  repeated   %d, which node %s had when it was killed", f.repeated, o.killed)
-	t.line("  fail-over  %s leads %v after the kill; the next start came after %v, the first that %s planned after %v",
-		o.leader, ms(o.led), ms(o.began), o.leader, ms(f.planned.Sub(o.at)))
+	t.line("  fail-over  %s leads %v after the kill; the next start came after %v, the first one that %s planned after %v",
+		o.leader, ms(o.led), ms(f.next.Sub(o.at)), o.leader, ms(f.planned.Sub(o.at)))
 	t.line("  latest     %v after its instant; what a dead node had waits for the end of its lease, %v", ms(f.longest), lease)
 }
 
