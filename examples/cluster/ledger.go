@@ -36,7 +36,7 @@ type finding struct {
 	instants, repeated int
 	from, to           time.Time
 	longest            time.Duration // from an instant to its first start
-	next, planned      time.Time     // first start after the kill; first one that was committed after it
+	next, planned      time.Time     // first start of what was due after the kill, and of what was committed after it
 	faults             []string
 }
 
@@ -125,7 +125,7 @@ func (f *finding) times(due time.Time, rows []row, calls []start, kill *failover
 	}
 	began := calls[0]
 	f.longest = max(f.longest, began.At.Sub(due))
-	if began.node != kill.killed && began.At.After(kill.at) {
+	if due.After(kill.at) {
 		f.next = earlier(f.next, began.At)
 	}
 	if rows[0].Created.After(kill.at) {

@@ -234,7 +234,7 @@ func (t *team) failOver(ctx context.Context) (*failover, error) {
 	t.event(o.killed, "leads, and is killed in the middle of its work")
 	began := false
 	err = t.await(ctx, "the others take over", func(m message) bool {
-		began = began || m.Kind == starts && m.node != o.killed && m.Start.At.After(o.at)
+		began = began || m.Kind == starts && m.node != o.killed && m.Start.Due.After(o.at)
 		if m.Kind == leading && m.Leads && m.node != o.killed && o.leader == "" {
 			o.leader, o.led = m.node, time.Since(o.at)
 		}
@@ -303,7 +303,7 @@ func (t *team) summary(o *failover, f *finding) {
 	t.line("  instants   %d of %d jobs, each has one row and succeeded: none is lost, none doubled", f.instants, len(jobs()))
 	t.line("  starts     %s", strings.Join(shares, ", "))
 	t.line("  repeated   %d, which node %s had when it was killed", f.repeated, o.killed)
-	t.line("  fail-over  %s leads %v after the kill; the next start came after %v, the first one that %s planned after %v",
+	t.line("  fail-over  %s leads %v after the kill; the next due instant starts %v after it, the first that %s planned %v",
 		o.leader, ms(o.led), ms(f.next.Sub(o.at)), o.leader, ms(f.planned.Sub(o.at)))
 	t.line("  latest     %v after its instant; what a dead node had waits for the end of its lease, %v", ms(f.longest), lease)
 }
