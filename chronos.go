@@ -149,8 +149,8 @@ type Scheduler struct {
 	runDone chan struct{}
 	done    atomic.Bool
 
-	announcing sync.Mutex // one announcement at a time
-	capacity   int64      // as last announced, or to be when the node takes part again
+	announcing chan struct{} // one announcement at a time
+	capacity   int64         // as last announced, or to be when the node takes part again
 
 	closing  sync.Mutex
 	shut     bool
@@ -167,7 +167,7 @@ func New(options Options) (*Scheduler, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Scheduler{options: options, log: options.Logger, hub: newHub()}
+	s := &Scheduler{options: options, log: options.Logger, hub: newHub(), announcing: make(chan struct{}, 1)}
 	s.incarnation.Store(newIncarnation())
 	s.reporter = newReporter(s)
 	var mayStart func() bool
@@ -225,10 +225,7 @@ func newIncarnation() uint64 {
 // resolves what earlier ones left behind.
 func (s *Scheduler) takeOver(ctx context.Context) error {
 	s.checkClock()
-	s.announcing.Lock()
-	err := s.open(ctx, 0)
-	s.announcing.Unlock()
-	if err != nil {
+	if err := s.alone(ctx, func() error { return s.open(ctx, 0) }); err != nil {
 		return err
 	}
 	for after := ""; ; {
@@ -258,16 +255,27 @@ func (s *Scheduler) checkClock() {
 // setCapacity tells the log how many attempts this node takes, and what
 // handlers it has.
 func (s *Scheduler) setCapacity(ctx context.Context, n int64) error {
-	s.announcing.Lock()
-	defer s.announcing.Unlock()
-	s.capacity = n
-	return s.announceLocked(ctx)
+	return s.alone(ctx, func() error {
+		s.capacity = n
+		return s.announceAlone(ctx)
+	})
 }
 
-// announceLocked commits the announcement before the next one is made, so that
-// the log never ends with an older one. While the node is fenced none is made: it
-// follows when the node takes part again.
-func (s *Scheduler) announceLocked(ctx context.Context) error {
+// alone has one announcement be committed before the next one is made, so that
+// the log never ends with an older one.
+func (s *Scheduler) alone(ctx context.Context, announce func() error) error {
+	select {
+	case s.announcing <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-s.announcing }()
+	return announce()
+}
+
+// announceAlone repeats the newest announcement. While the node is fenced none is
+// made: it follows when the node takes part again.
+func (s *Scheduler) announceAlone(ctx context.Context) error {
 	if s.member != nil && s.member.fenced.Load() {
 		return nil
 	}
@@ -288,14 +296,14 @@ func (s *Scheduler) open(ctx context.Context, capacity int64) error {
 
 // announce repeats setCapacity after a handler was added while Run runs.
 func (s *Scheduler) announce() error {
-	s.announcing.Lock()
-	defer s.announcing.Unlock()
-	if s.capacity == 0 {
-		return nil
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return s.announceLocked(ctx)
+	return s.alone(ctx, func() error {
+		if s.capacity == 0 {
+			return nil
+		}
+		return s.announceAlone(ctx)
+	})
 }
 
 // propose commits one command and gives its result, stamped with the clock.

@@ -24,8 +24,8 @@ type Cluster struct {
 	// (tls.RequireAndVerifyClientCert), or a network that nobody else reaches.
 	Listener net.Listener
 	// Dial connects to another node's address. Default: plain TCP, which goes
-	// with a plain TCP listener; with TLS, it is tls.Dialer.DialContext of a
-	// dialer that presents this node's certificate.
+	// with a plain TCP listener; with TLS, call the DialContext of a tls.Dialer
+	// that presents this node's certificate (docs/cluster.md has it).
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	// Peers are the members of a new cluster, this node included, the same list
 	// on every node. Required. A node that has state takes only the addresses

@@ -40,15 +40,18 @@ const (
 func newMember(s *Scheduler) *member {
 	m := &member{s: s, log: s.log}
 	m.ctx, m.end = context.WithCancel(context.Background())
-	now := time.Now()
-	m.contact.Store(&now)
+	m.touch(time.Now())
 	return m
 }
 
+// start begins when New has reached a leader.
 func (m *member) start() {
+	m.touch(time.Now())
 	m.done.Go(m.beat)
 	m.done.Go(m.lead)
 }
+
+func (m *member) touch(at time.Time) { m.contact.Store(&at) }
 
 func (m *member) stop() {
 	m.end()
@@ -90,7 +93,7 @@ func (m *member) beat() {
 		err := m.s.node.Beat(ctx, m.s.incarnation.Load())
 		cancel()
 		if err == nil && time.Since(began) < every+clockTolerance {
-			m.contact.Store(&began)
+			m.touch(began)
 			if m.fenced.Load() {
 				m.rejoin()
 			}
@@ -125,10 +128,11 @@ func (m *member) rejoin() {
 		m.log.Debug("chronos: the node could not rejoin yet", "error", err)
 		return
 	}
-	m.s.announcing.Lock()
-	defer m.s.announcing.Unlock()
-	m.fenced.Store(false) // what is assigned from now on may start
-	if err := m.s.open(ctx, m.s.capacity); err != nil {
+	err := m.s.alone(ctx, func() error {
+		m.fenced.Store(false) // what is assigned from now on may start
+		return m.s.open(ctx, m.s.capacity)
+	})
+	if err != nil {
 		m.log.Debug("chronos: the node could not announce itself yet", "error", err)
 		m.fence() // perhaps it could: then what it was given is another incarnation's
 		return
