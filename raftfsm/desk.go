@@ -95,6 +95,16 @@ func (d *desk) answer(ctx context.Context, from string, f wireFrame) (code byte,
 	return saidWrong, []byte("unknown question")
 }
 
+// leads tells if commands are taken here.
+func (d *desk) leads() bool {
+	select {
+	case <-d.open:
+		return d.node.IsLeader()
+	default:
+		return false
+	}
+}
+
 // stageFor says what this node knows of the cluster, and of who asks.
 func (d *desk) stageFor(ctx context.Context, from string) stage {
 	select {
@@ -120,12 +130,7 @@ func (d *desk) stageFor(ctx context.Context, from string) stage {
 
 // change changes who is a member, if this node leads.
 func (d *desk) change(from string, f wireFrame) (code byte, answer []byte) {
-	select {
-	case <-d.open:
-	default:
-		return saidAgain, nil
-	}
-	if !d.node.IsLeader() {
+	if !d.leads() {
 		return saidAgain, nil
 	}
 	var err error
@@ -151,12 +156,10 @@ func (d *desk) hear(from string, body []byte) (code byte, answer []byte) {
 	if len(body) != 8 {
 		return saidWrong, nil
 	}
-	select {
-	case <-d.open:
-	default:
+	if !d.leads() {
 		return saidAgain, nil
 	}
-	if _, member := d.node.suffrage(from); !d.node.IsLeader() || !member {
+	if _, member := d.node.suffrage(from); !member {
 		return saidAgain, nil
 	}
 	d.node.beats.hear(from, binary.BigEndian.Uint64(body))
@@ -165,12 +168,7 @@ func (d *desk) hear(from string, body []byte) (code byte, answer []byte) {
 
 // commit puts another node's commands into the log, if this node leads.
 func (d *desk) commit(ctx context.Context, body []byte) (code byte, answer []byte) {
-	select {
-	case <-d.open:
-	default:
-		return saidAgain, nil
-	}
-	if !d.node.IsLeader() {
+	if !d.leads() {
 		return saidAgain, nil
 	}
 	r, err := decodeCommands(body)
