@@ -25,7 +25,10 @@ func (s *Scheduler) adopt() *raftfsm.Effects {
 		})
 	})
 	if err != nil {
-		s.log.Error("chronos: what this node shall run cannot be read; the next start resolves it", "error", err)
+		s.log.Error("chronos: what this node shall run cannot be read; it is given up", "error", err)
+		if s.member != nil {
+			s.member.lapse()
+		}
 		return &raftfsm.Effects{}
 	}
 	for id, token := range live {

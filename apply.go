@@ -23,8 +23,11 @@ var (
 // state machine's goroutine, between one batch and the next, so it only hands
 // on: to the dispatcher, the planner and whoever listens.
 func (s *Scheduler) applied(eff *raftfsm.Effects) {
-	if eff.Restored {
+	if eff.Restored && s.opened.Load() {
 		s.take(s.adopt())
+	}
+	if s.member != nil {
+		s.member.observe(eff)
 	}
 	s.take(eff)
 	if eff.Unlocked || eff.Restored {
@@ -85,7 +88,7 @@ func attemptFrom(a raftfsm.Assignment) *dispatch.Attempt {
 	x, def := a.Execution, a.Record.Definition
 	out := &dispatch.Attempt{
 		ID: store.JoinID(a.Job, a.Exec), Job: a.Job, Labels: labelsFrom(def.Labels),
-		Generation: x.Generation, Version: x.Version, Number: int(x.Attempts), Token: x.Token,
+		Generation: x.Generation, Version: x.Version, Number: int(x.Attempts), Token: x.Token, Session: x.Incarnation,
 		Due: instant(x.Due), StartAt: instant(x.ReadyAt), Origin: string(originNames[x.Origin]),
 		Payload: a.Payload, Handler: def.Handler, Timeout: time.Duration(def.Timeout),
 	}

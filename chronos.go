@@ -142,6 +142,7 @@ type Scheduler struct {
 	schedules  schedule.Cache // of what is stored
 	member     *member        // nil without a cluster
 	held       heldLocks
+	opened     atomic.Bool // node may be used by whoever hears of effects
 
 	mu      sync.Mutex
 	runEnd  context.CancelFunc // not nil while Run runs
@@ -169,7 +170,7 @@ func New(options Options) (*Scheduler, error) {
 	s := &Scheduler{options: options, log: options.Logger, hub: newHub(), announcing: make(chan struct{}, 1)}
 	s.incarnation.Store(newIncarnation())
 	s.reporter = newReporter(s)
-	var mayStart func() bool
+	var mayStart func(*dispatch.Attempt) bool
 	if options.Cluster != nil {
 		s.member = newMember(s)
 		mayStart = s.member.mayStart
@@ -202,6 +203,7 @@ func New(options Options) (*Scheduler, error) {
 		s.dispatcher.Close()
 		return nil, translate(err)
 	}
+	s.opened.Store(true)
 	s.reporter.start()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -224,7 +226,7 @@ func newIncarnation() uint64 {
 // resolves what earlier ones left behind.
 func (s *Scheduler) takeOver(ctx context.Context) error {
 	s.checkClock()
-	if err := s.alone(ctx, func() error { return s.open(ctx, 0) }); err != nil {
+	if err := s.alone(ctx, func() error { return s.open(ctx, s.incarnation.Load(), 0) }); err != nil {
 		return err
 	}
 	for after := ""; ; {
@@ -275,20 +277,21 @@ func (s *Scheduler) alone(ctx context.Context, announce func() error) error {
 // announceAlone repeats the newest announcement. While the node is fenced none is
 // made: it follows when the node takes part again.
 func (s *Scheduler) announceAlone(ctx context.Context) error {
+	incarnation := s.incarnation.Load() // before the look at the fence, which changes it
 	if s.member != nil && s.member.fenced.Load() {
 		return nil
 	}
-	return s.open(ctx, s.capacity)
+	return s.open(ctx, incarnation, s.capacity)
 }
 
-func (s *Scheduler) open(ctx context.Context, capacity int64) error {
-	body := &raftfsm.Open{Node: s.options.Node, Incarnation: s.incarnation.Load(), Capacity: capacity, Handlers: s.dispatcher.Handlers()}
+func (s *Scheduler) open(ctx context.Context, incarnation uint64, capacity int64) error {
+	body := &raftfsm.Open{Node: s.options.Node, Incarnation: incarnation, Capacity: capacity, Handlers: s.dispatcher.Handlers()}
 	if c := s.options.Cluster; c != nil {
 		body.Addr = c.addr(s.options.Node)
 	}
 	res, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Open{Open: body}})
 	if err == nil && res.Code == raftfsm.Code_CODE_FENCED && s.member != nil {
-		s.member.fence() // its next beat takes it in again
+		s.member.lapse() // its next beat takes it in again
 	}
 	return err
 }

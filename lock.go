@@ -38,9 +38,8 @@ func (l *Lock) Context() context.Context { return l.ctx }
 // Unlock gives the lock back. It returns ErrFenced if it had been lost. After
 // another error it is given back as soon as that is possible.
 func (l *Lock) Unlock(ctx context.Context) error {
-	cause := context.Cause(l.ctx)
 	if !l.s.held.drop(l) {
-		if errors.Is(cause, ErrFenced) {
+		if errors.Is(context.Cause(l.ctx), ErrFenced) {
 			return fmt.Errorf("%w: lock %q was lost", ErrFenced, l.name)
 		}
 		return nil // it was given back before
@@ -106,6 +105,9 @@ func (s *Scheduler) acquire(name string) claimed {
 	incarnation := s.incarnation.Load()
 	body := &raftfsm.Acquire{Name: name, Node: s.options.Node, Incarnation: incarnation, Holder: uuid.NewString()}
 	res, err := s.propose(context.Background(), &raftfsm.Command{Body: &raftfsm.Command_Acquire{Acquire: body}})
+	for errors.Is(err, ErrUncertain) && !s.closed() { // the same holder gets the same answer
+		res, err = s.propose(context.Background(), &raftfsm.Command{Body: &raftfsm.Command_Acquire{Acquire: body}})
+	}
 	switch {
 	case err != nil:
 		return claimed{err: err}

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/chronos-go/chronos/dispatch"
 	"github.com/chronos-go/chronos/raftfsm"
 	"github.com/chronos-go/chronos/store"
 )
@@ -26,7 +27,8 @@ type member struct {
 
 	contact atomic.Pointer[time.Time] // before the newest beat that was answered
 	fenced  atomic.Bool               // given up, not taken up again yet
-	dropped atomic.Bool               // an attempt was not started: a fence has to follow
+	lapsed  atomic.Bool               // a fence has to follow
+	wake    chan struct{}
 }
 
 // A holder gives up at seven tenths of the lease; the leader, which counts from
@@ -38,7 +40,7 @@ const (
 )
 
 func newMember(s *Scheduler) *member {
-	m := &member{s: s, log: s.log}
+	m := &member{s: s, log: s.log, wake: make(chan struct{}, 1)}
 	m.ctx, m.end = context.WithCancel(context.Background())
 	m.touch(time.Now())
 	return m
@@ -47,6 +49,7 @@ func newMember(s *Scheduler) *member {
 // start begins when New has reached a leader.
 func (m *member) start() {
 	m.touch(time.Now())
+	m.done.Go(m.guard)
 	m.done.Go(m.beat)
 	m.done.Go(m.lead)
 }
@@ -59,14 +62,30 @@ func (m *member) stop() {
 }
 
 // mayStart is asked before each start, because a process may have been frozen
-// meanwhile. What may not start is given up, and all else with it.
-func (m *member) mayStart() bool {
+// meanwhile. What may not start is given up, and all else with it; what was given
+// to an earlier incarnation is nobody's here.
+func (m *member) mayStart(a *dispatch.Attempt) bool {
+	if a.Session != m.s.incarnation.Load() {
+		return false
+	}
 	if m.alive() {
 		return true
 	}
-	m.dropped.Store(true)
+	m.lapse()
 	return false
 }
+
+// lapse has the node fence itself: it has let go of something, or the log says
+// that its session has ended.
+func (m *member) lapse() {
+	m.lapsed.Store(true)
+	select {
+	case m.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (m *member) limit() time.Duration { return m.s.options.Cluster.Lease * holderTenths / 10 }
 
 // alive tells if this node may still run what it holds. Where the wall clock has
 // gone on without the elapsed one, the machine has slept.
@@ -74,28 +93,43 @@ func (m *member) alive() bool {
 	last := *m.contact.Load()
 	elapsed := time.Since(last)
 	slept := time.Now().Round(0).Sub(last.Round(0)) - elapsed
-	limit := m.s.options.Cluster.Lease * holderTenths / 10
-	return !m.fenced.Load() && elapsed < limit && slept < clockTolerance && slept > -clockTolerance
+	return !m.fenced.Load() && elapsed < m.limit() && slept < clockTolerance && slept > -clockTolerance
 }
 
-// beat shows the leader that this node lives, and fences the node when no leader
-// has answered for too long.
+// guard fences the node when no leader has answered for too long. It waits for
+// nothing but time: a beat may hang in the network.
+func (m *member) guard() {
+	tick := time.NewTicker(m.s.options.Cluster.Lease / beatsPerLease / 4)
+	defer tick.Stop()
+	for {
+		if m.lapsed.Swap(false) || !m.fenced.Load() && !m.alive() {
+			m.fence()
+		}
+		select {
+		case <-tick.C:
+		case <-m.wake:
+		case <-m.ctx.Done():
+			return
+		}
+	}
+}
+
+// beat shows the leader that this node lives, and brings the node back when a
+// leader answers after it had given up.
 func (m *member) beat() {
 	every := m.s.options.Cluster.Lease / beatsPerLease
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		if m.dropped.Swap(false) || !m.alive() {
-			m.fence()
-		}
 		began := time.Now()
 		ctx, cancel := context.WithTimeout(m.ctx, every)
 		err := m.s.node.Beat(ctx, m.s.incarnation.Load())
 		cancel()
-		if err == nil && time.Since(began) < every+clockTolerance {
+		// An answer that comes when the lease has run out renews nothing.
+		if fenced := m.fenced.Load(); err == nil && (fenced || m.alive()) {
 			m.touch(began)
-			if m.fenced.Load() {
-				m.rejoin()
+			if fenced {
+				m.rejoin(began)
 			}
 		}
 		select {
@@ -107,22 +141,23 @@ func (m *member) beat() {
 }
 
 // fence gives up everything this node runs: somebody else may have it soon. The
-// node is another incarnation from then on.
+// node is another incarnation from then on; also if it was about to come back.
 func (m *member) fence() {
-	if m.fenced.Swap(true) {
+	again := m.fenced.Swap(true)
+	m.s.incarnation.Store(newIncarnation())
+	if again {
 		return
 	}
-	m.s.incarnation.Store(newIncarnation())
-	m.log.Warn("chronos: no leader has been heard of for most of the lease; what runs here is canceled", "lease", m.s.options.Cluster.Lease)
+	m.log.Warn("chronos: no leader has been heard of for most of the lease, or it was ended; what runs here is canceled", "lease", m.s.options.Cluster.Lease)
 	m.s.held.lose(ErrFenced)
 	m.s.dispatcher.RevokeAll(ErrRevoked)
 	m.s.reporter.forgetAll()
 }
 
-// rejoin announces the new incarnation, resolves what the old one held, and takes
-// attempts again if Run runs.
-func (m *member) rejoin() {
-	ctx, cancel := context.WithTimeout(m.ctx, m.s.options.Cluster.Lease)
+// rejoin announces the new incarnation, resolves what the old ones held, and takes
+// attempts again if Run runs: all within what the answered beat is worth.
+func (m *member) rejoin(began time.Time) {
+	ctx, cancel := context.WithDeadline(m.ctx, began.Add(m.limit()))
 	defer cancel()
 	if err := m.s.takeOver(ctx); err != nil {
 		m.log.Debug("chronos: the node could not rejoin yet", "error", err)
@@ -130,14 +165,23 @@ func (m *member) rejoin() {
 	}
 	err := m.s.alone(ctx, func() error {
 		m.fenced.Store(false) // what is assigned from now on may start
-		return m.s.open(ctx, m.s.capacity)
+		return m.s.announceAlone(ctx)
 	})
 	if err != nil {
 		m.log.Debug("chronos: the node could not announce itself yet", "error", err)
-		m.fence() // perhaps it could: then what it was given is another incarnation's
+		m.lapse() // perhaps it could: then what it was given is another incarnation's
 		return
 	}
 	m.log.Info("chronos: the node takes part again")
+}
+
+// observe looks for what the log says of this node's own session.
+func (m *member) observe(eff *raftfsm.Effects) {
+	for _, o := range eff.Expired {
+		if o.Node == m.s.options.Node && o.Incarnation == m.s.incarnation.Load() {
+			m.lapse()
+		}
+	}
 }
 
 // lead plans while this node leads and some node runs.
@@ -268,13 +312,18 @@ func (s *Scheduler) RemoveMember(ctx context.Context, node string) error {
 	if s.member == nil {
 		return invalid("node", "is no member: this scheduler has no cluster (Options.Cluster)")
 	}
-	voters := s.node.Voters()
-	voter, ok := voters[node]
+	members, votes := s.node.Voters(), 0
+	for _, voter := range members {
+		if voter {
+			votes++
+		}
+	}
+	voter, ok := members[node]
 	if !ok {
 		return fmt.Errorf("%w: node %q is no member", ErrNotFound, node)
 	}
-	if voter && len(voters) == 1 {
-		return invalid("node", "%q is the last one", node)
+	if voter && votes == 1 {
+		return invalid("node", "%q is the last one that votes", node)
 	}
 	return translate(s.node.Remove(ctx, node))
 }

@@ -23,6 +23,7 @@ type Attempt struct {
 	Version    uint64            // of the job's definition
 	Number     int               // 1 for the first attempt
 	Token      uint64            // fencing token: grows with every attempt of the job
+	Session    uint64            // incarnation of the node that it was given to
 	Due        time.Time         // the nominal instant
 	StartAt    time.Time         // when to start; what is past starts at once
 	Origin     string            // "schedule", "trigger" or "backfill"

@@ -46,7 +46,7 @@ type Config struct {
 	// MayStart is asked right before a handler is called; nil is always yes. An
 	// attempt that may not start is dropped without a report, as if it had been
 	// revoked: who forbids it has given it up.
-	MayStart func() bool
+	MayStart func(*Attempt) bool
 
 	// Report takes the result of every attempt, once; that of a handler that was
 	// stuck when the node stopped (HandedBack and Stuck) once more, as HandedBack,

@@ -31,7 +31,7 @@ func (d *Dispatcher) run(a *Attempt) {
 func (d *Dispatcher) begin(ctx context.Context, a *Attempt) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if d.cfg.MayStart != nil && !d.cfg.MayStart() {
+	if d.cfg.MayStart != nil && !d.cfg.MayStart(a) {
 		a.revoked = true
 	}
 	if a.revoked || a.ctx.Err() != nil || a.call == nil && a.Webhook == nil {

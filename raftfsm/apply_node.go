@@ -18,7 +18,7 @@ func (e *entry) open(c *Open) (*Result, error) {
 		Incarnation: c.Incarnation, Handlers: c.Handlers, Capacity: c.Capacity, At: e.now, Features: c.Features, Addr: c.Addr,
 	}
 	e.eff.Unlocked = true // what an earlier incarnation held is free
-	e.eff.Opened = append(e.eff.Opened, Opened{c.Node, c.Addr})
+	e.eff.Opened = append(e.eff.Opened, Opened{c.Node, c.Addr, c.Incarnation})
 	next := newSession(rec)
 	if old := e.f.sessions[c.Node]; old != nil && old.Incarnation == c.Incarnation {
 		next.load = old.load
@@ -45,11 +45,12 @@ func (e *entry) expire(c *Expire) (*Result, error) {
 	if !sess.Expired {
 		sess.Capacity, sess.Expired = 0, true
 		e.eff.Unlocked = true
+		e.eff.Expired = append(e.eff.Expired, Opened{Node: c.Node, Incarnation: c.Incarnation})
 		if err := e.tx.PutSession(c.Node, sess.Session); err != nil {
 			return nil, err
 		}
 	}
-	return e.resolveSome(c.After, func(a *store.Active) bool { return a.Node == c.Node && a.Incarnation == c.Incarnation })
+	return e.resolveSome(c.After, func(a *store.Active) bool { return a.Node == c.Node }) // what older ones left, too
 }
 
 // resolveSome resolves attempts of nodes that are gone, as many as one entry may.

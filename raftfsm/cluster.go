@@ -115,7 +115,7 @@ func (n *Node) openMesh() error {
 		Cluster: c.ID, Node: n.cfg.ID, Listener: c.Listener, Dial: c.Dial, Peers: book, Logger: n.log,
 	}, map[mesh.Kind]func(string, net.Conn){mesh.Raft: n.layer.take, mesh.Commands: n.desk.serve})
 	n.layer.mesh = n.mesh
-	n.links = newLinks(n.mesh)
+	n.links, n.pulse = newLinks(n.mesh), newLinks(n.mesh)
 	n.mesh.Start()
 	return nil
 }
@@ -144,6 +144,7 @@ func (n *Node) closeNet() {
 	if n.mesh != nil {
 		n.layer.close()
 		n.links.close()
+		n.pulse.close()
 		_ = n.mesh.Close()
 		n.desk.wait()
 	}
@@ -162,6 +163,9 @@ func (n *Node) awaitCluster() error {
 		}
 		if stopped := n.Err(); stopped != nil {
 			return stopped
+		}
+		if errors.Is(err, ErrRemoved) {
+			return fmt.Errorf("%w: give it a new name and an empty directory", err)
 		}
 		if at := n.st.Applied().GetIndex(); at != last {
 			last, since = at, time.Now()

@@ -233,16 +233,14 @@ func (c *trio) otherThan(x, y string) string {
 	return ""
 }
 
-// A node that was never there is one of the first, however late it comes. One
-// that was, and lost its disk, is taken out and comes back like a new one, but not
-// while a process of its name is alive.
-func TestClusterLateAndForgotten(t *testing.T) {
+// A cluster begins when all are there. A member that lost its disk is taken out and
+// comes back like a new one, but not while a process of its name may be alive.
+func TestClusterForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newTrio(t, "a", "b", "c")
-		c.start("a", "b")
+		c.start("a", "b", "c")
 		defer c.close()
 		fill(t, c.nodes["a"], 0, 5)
-		c.start("c")
 		if v := c.nodes["a"].Voters(); len(v) != 3 || !v["c"] {
 			t.Errorf("members %v", v)
 		}
@@ -329,6 +327,17 @@ func TestClusterAloneIsNone(t *testing.T) {
 		if n, err := OpenNode(c.config("a")); !errors.Is(err, ErrNoLeader) {
 			t.Errorf("alone: %v, %v", n, err)
 		}
+		var wg sync.WaitGroup
+		for _, name := range []string{"a", "b"} { // the third may have been here before, and be down
+			cfg := c.config(name)
+			cfg.StartTimeout = 3 * time.Second
+			wg.Go(func() {
+				if n, err := OpenNode(cfg); !errors.Is(err, ErrNoLeader) {
+					t.Errorf("two of three: %v, %v", n, err)
+				}
+			})
+		}
+		wg.Wait()
 		c.start("a", "b", "c")
 		fill(t, c.nodes["b"], 0, 3)
 		c.same()
@@ -341,8 +350,8 @@ func TestClusterAloneIsNone(t *testing.T) {
 	})
 }
 
-// A worker that was started before there was a cluster has an empty log, and
-// joins at a later start.
+// A worker that is started before there is a cluster waits for it, and joins at a
+// later start, also if it was killed on its way in.
 func TestClusterWorkerFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newTrio(t, "a", "b", "c")
@@ -359,6 +368,10 @@ func TestClusterWorkerFirst(t *testing.T) {
 		c.names = c.names[:3]
 		c.start("a", "b", "c")
 		fill(t, c.nodes["a"], 0, 3)
+		empty := &createLog{dir: filepath.Join(c.dir, "w"), logID: c.config("w").Cluster.logID(), nodeID: "w", term: 1, noSync: true}
+		if err := errors.Join(empty.write(nil), empty.rename()); err != nil {
+			t.Fatal(err)
+		}
 		c.names = append(c.names, "w")
 		c.start("w")
 		c.same()

@@ -19,9 +19,8 @@ type stage byte
 const (
 	stageUnknown  stage = iota // it cannot say
 	stageNew                   // it has nothing yet
-	stageFormed                // it has a log with something in it, and has never heard of who asks
-	stageKnown                 // … and has
-	stageStranger              // … and who asks is no member
+	stageMember                // there is a cluster, and who asks is a member
+	stageStranger              // … and is none
 )
 
 // desk answers the questions of other nodes.
@@ -115,17 +114,15 @@ func (d *desk) stageFor(ctx context.Context, from string) stage {
 	if d.node.raft.LastIndex() <= 1 {
 		return stageNew // its configuration, and nothing else
 	}
-	known, err := d.node.knows(ctx, from)
-	if _, member := d.node.suffrage(from); err == nil && !member {
-		return stageStranger
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if _, err := d.node.Propose(ctx, []*Command{{Body: &Command_Barrier{Barrier: &Barrier{}}}}); err != nil {
+		return stageUnknown // what it knows may be old
 	}
-	switch {
-	case err != nil:
-		return stageUnknown
-	case known:
-		return stageKnown
+	if _, member := d.node.suffrage(from); member {
+		return stageMember
 	}
-	return stageFormed
+	return stageStranger
 }
 
 // change changes who is a member, if this node leads.
@@ -138,7 +135,7 @@ func (d *desk) change(from string, f wireFrame) (code byte, answer []byte) {
 	case askJoin:
 		err = d.node.admit(from, len(f.body) == 1 && f.body[0] == 1)
 	case askLeave:
-		if d.node.beats.within(from, d.node.cfg.Cluster.lease()) {
+		if d.node.mayLive(from) {
 			return saidWrong, []byte(fmt.Sprintf("a process that is node %q is alive: give this one another name", from))
 		}
 		err = d.node.removeOnce(context.Background(), from)
@@ -162,7 +159,11 @@ func (d *desk) hear(from string, body []byte) (code byte, answer []byte) {
 	if _, member := d.node.suffrage(from); !member {
 		return saidAgain, nil
 	}
-	d.node.beats.hear(from, binary.BigEndian.Uint64(body))
+	incarnation := binary.BigEndian.Uint64(body)
+	if d.node.expired(from, incarnation) {
+		return saidWrong, []byte("that session has ended")
+	}
+	d.node.beats.hear(from, incarnation)
 	return saidDone, nil
 }
 

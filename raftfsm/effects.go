@@ -15,8 +15,9 @@ type Effects struct {
 	More     bool     // work was left for the next entry: propose a Barrier
 	LogTime  int64
 	Opened   []Opened
-	Unlocked bool // a lock of a host's may be free
-	Restored bool // the state was replaced as a whole: look at everything anew
+	Expired  []Opened // sessions that were ended
+	Unlocked bool     // a lock of a host's may be free
+	Restored bool     // the state was replaced as a whole: look at everything anew
 }
 
 // Assignment gives an execution's next attempt to a node.
@@ -51,7 +52,10 @@ func ReadAssignment(r *store.Reader, job, exec string) (*Assignment, error) {
 }
 
 // Opened says where a node is that announced itself.
-type Opened struct{ Node, Addr string }
+type Opened struct {
+	Node, Addr  string
+	Incarnation uint64
+}
 
 // Holding names an attempt that a node holds.
 type Holding struct {

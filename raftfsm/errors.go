@@ -27,6 +27,8 @@ var (
 	ErrWrongNode = errors.New("raftfsm: directory belongs to another node")
 	// ErrWrongCluster: the directory belongs to another cluster, or to none.
 	ErrWrongCluster = errors.New("raftfsm: directory belongs to another cluster")
+	// ErrRemoved: the node was a member once.
+	ErrRemoved = errors.New("raftfsm: the node was removed from the cluster")
 	// ErrForgotten: the cluster knows this node, but its directory is empty.
 	ErrForgotten = errors.New("raftfsm: the cluster knows this node, whose directory is empty")
 )

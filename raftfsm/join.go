@@ -11,48 +11,44 @@ import (
 	"github.com/chronos-go/chronos/store"
 )
 
-// How a node comes to be a member. The first ones begin together, each with the
-// same configuration; whoever comes later begins with an empty log, is added
+// How a node comes to be a member. The first ones begin together, all of them,
+// each with the same configuration; whoever comes later begins with an empty log, is added
 // without a vote, and gets one, unless it is a worker, when it has caught up. A
 // node whose disk is lost has forgotten what it acknowledged: it is taken out
 // first, and comes back like a new one.
 
-// mayForm holds a new directory back until a majority of the peers is new, too
-// (together they are the cluster), or until the cluster that is there already
-// has said how this node comes in: as one of the first that comes late, or by
-// joining.
+// mayForm holds a new directory back until all of the peers are new (together
+// they are the cluster), or until the cluster that is there has said how this node
+// comes in. One peer that cannot be asked may be a cluster already: whoever is
+// not sure waits.
 func (n *Node) mayForm() (join bool, err error) {
 	if n.cfg.Cluster == nil {
 		return false, nil
 	}
-	n.desk.setStage(stageNew)
-	if n.cfg.Cluster.Worker {
-		n.desk.setStage(stageUnknown)
-		return true, nil
+	if !n.cfg.Cluster.Worker {
+		n.desk.setStage(stageNew)
 	}
-	begun := time.Now()
-	for {
-		said := map[stage]int{stageNew: 1} // this node
+	for begun := time.Now(); ; {
+		said := map[stage]int{}
 		for _, one := range n.askPeers(askStage, nil) {
 			if one.code == saidStage && len(one.body) == 1 {
 				said[stage(one.body[0])]++
 			}
 		}
+		others := len(n.cfg.Cluster.Peers) - 1
 		switch {
-		case said[stageKnown] > 0:
-			err = n.forget()
-			join = true
+		case said[stageMember] > 0:
+			if err = n.forget(); err == nil {
+				return true, nil
+			}
 		case said[stageStranger] > 0:
 			return true, nil
-		case said[stageFormed] > 0, said[stageNew] > len(n.cfg.Cluster.Peers)/2:
+		case said[stageNew] == others && !n.cfg.Cluster.Worker:
 			return false, nil
 		}
-		if join && err == nil {
-			return true, nil
-		}
 		if time.Since(begun) > n.cfg.StartTimeout {
-			return false, errors.Join(err, fmt.Errorf("%w after %v: a new cluster begins with a majority of its %d peers, and %d are here",
-				ErrNoLeader, n.cfg.StartTimeout, len(n.cfg.Cluster.Peers), said[stageNew]))
+			return false, errors.Join(err, fmt.Errorf("%w after %v: a new cluster begins when all its peers are there; %d of %d other ones answer",
+				ErrNoLeader, n.cfg.StartTimeout, said[stageNew], others))
 		}
 		select {
 		case <-time.After(50 * time.Millisecond):
@@ -92,7 +88,7 @@ func (n *Node) askPeers(question byte, body []byte) (answers []wireFrame) {
 			continue
 		}
 		n.owned.Go(func() {
-			f, _, err := n.links.ask(ctx, p.ID, question, body)
+			f, _, err := n.pulse.ask(ctx, p.ID, question, body)
 			if err != nil {
 				f = wireFrame{}
 			}
@@ -109,6 +105,9 @@ func (n *Node) askPeers(question byte, body []byte) (answers []wireFrame) {
 // when it is.
 func (n *Node) takePart(ctx context.Context) error {
 	suffrage, member := n.suffrage(n.id)
+	if !member && !n.blank {
+		return ErrRemoved
+	}
 	if !member {
 		return n.askToJoin(false)
 	}
@@ -166,10 +165,12 @@ func (n *Node) Voters() map[string]bool {
 // admit takes a node in, at its own request: without a vote first.
 func (n *Node) admit(node string, vote bool) error {
 	id, addr := raft.ServerID(node), raft.ServerAddress(node)
-	if vote {
+	switch _, member := n.suffrage(node); {
+	case member && vote:
 		return n.raft.AddVoter(id, addr, 0, n.cfg.EntryTimeout).Error()
-	}
-	if _, member := n.suffrage(node); member {
+	case vote:
+		return fmt.Errorf("raftfsm: %q is no member", node)
+	case member:
 		return nil
 	}
 	return n.raft.AddNonvoter(id, addr, 0, n.cfg.EntryTimeout).Error()
@@ -230,18 +231,4 @@ func (n *Node) learnMembers() {
 	if err != nil {
 		n.log.Warn("chronos: addresses of members cannot be read", "error", err)
 	}
-}
-
-// knows tells if a node has ever taken part, as far as the cluster has agreed.
-func (n *Node) knows(ctx context.Context, node string) (known bool, err error) {
-	if _, err := n.Propose(ctx, []*Command{{Body: &Command_Barrier{Barrier: &Barrier{}}}}); err != nil {
-		return false, err
-	}
-	err = n.st.View(func(r *store.Reader) error {
-		return r.Sessions(func(name string, _ *store.Session) (bool, error) {
-			known = known || name == node
-			return !known, nil
-		})
-	})
-	return known, err
 }

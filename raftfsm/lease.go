@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/chronos-go/chronos/store"
 )
 
 // A node lives as long as its leader hears of it: it sends beats, and the leader
@@ -14,37 +16,55 @@ import (
 // clock: the node from before it sent the beat that was answered, the leader from
 // when it heard it, so the node's count always runs out first.
 
-// beats is what a leader remembers of the other nodes.
+// beats is what a leader remembers of the other nodes: when it last heard of any
+// incarnation of each, and of which. To have opened a session is to be heard.
 type beats struct {
 	mu   sync.Mutex
-	last map[string]beat
+	last map[string]map[uint64]time.Time
 }
 
-type beat struct {
-	incarnation uint64
-	at          time.Time
-}
+// incarnationsKept bounds what is remembered of one node.
+const incarnationsKept = 8
 
 func (b *beats) hear(node string, incarnation uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.last == nil {
-		b.last = map[string]beat{}
+		b.last = map[string]map[uint64]time.Time{}
 	}
-	b.last[node] = beat{incarnation, time.Now()}
+	of := b.last[node]
+	if of == nil || len(of) >= incarnationsKept && of[incarnation].IsZero() {
+		of = map[uint64]time.Time{}
+		b.last[node] = of
+	}
+	of[incarnation] = time.Now()
 }
 
-// within tells if a node was heard of not longer ago than that.
-func (b *beats) within(node string, d time.Duration) bool {
+// of is when an incarnation was last heard of, zero if never.
+func (b *beats) of(node string, incarnation uint64) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	last, ok := b.last[node]
-	return ok && time.Since(last.at) < d
+	return b.last[node][incarnation]
+}
+
+// newest is when any incarnation was.
+func (b *beats) newest(node string) (at time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, t := range b.last[node] {
+		if t.After(at) {
+			at = t
+		}
+	}
+	return at
 }
 
 // Beat tells the leader that this incarnation of the node lives, and returns nil
 // when a leader has answered that still leads a majority.
 func (n *Node) Beat(ctx context.Context, incarnation uint64) error {
+	if err := n.Err(); err != nil {
+		return err
+	}
 	if n.IsLeader() {
 		verified := make(chan error, 1)
 		n.owned.Go(func() { verified <- n.raft.VerifyLeader().Error() })
@@ -56,10 +76,10 @@ func (n *Node) Beat(ctx context.Context, incarnation uint64) error {
 		}
 	}
 	_, leader := n.raft.LeaderWithID()
-	if leader == "" || string(leader) == n.id || n.links == nil {
+	if leader == "" || string(leader) == n.id || n.pulse == nil {
 		return ErrNoLeader
 	}
-	f, _, err := n.links.ask(ctx, string(leader), askBeat, binary.BigEndian.AppendUint64(nil, incarnation))
+	f, _, err := n.pulse.ask(ctx, string(leader), askBeat, binary.BigEndian.AppendUint64(nil, incarnation))
 	if err == nil && f.code != saidDone {
 		err = fmt.Errorf("%w: %q leads no more", ErrNoLeader, leader)
 	}
@@ -79,22 +99,46 @@ func (n *Node) LastBeat(node string, incarnation uint64) (at time.Time, term uin
 	if node == n.id {
 		return time.Now(), term, nil
 	}
-	n.beats.mu.Lock()
-	defer n.beats.mu.Unlock()
-	if b, ok := n.beats.last[node]; ok && b.incarnation == incarnation && b.at.After(at) {
-		at = b.at
+	if heard := n.beats.of(node, incarnation); heard.After(at) {
+		at = heard
 	}
 	return at, term, nil
 }
+
+// mayLive tells if a process of a node's name may still think itself alive, as
+// far as this leader can know.
+func (n *Node) mayLive(node string) bool {
+	at := n.beats.newest(node)
+	if since := n.lead.since.Load(); since != nil && since.After(at) {
+		at = *since // what came before went to another leader
+	}
+	return time.Since(at) < n.cfg.Cluster.lease()
+}
+
+// transferMax bounds a hand-over: a disk that hangs holds it up for ever.
+const transferMax = 2 * time.Second
 
 // TransferLeadership hands leadership to another voter, if this node leads.
 func (n *Node) TransferLeadership() error {
 	if n.cfg.Cluster == nil || !n.IsLeader() {
 		return nil
 	}
-	err := n.raft.LeadershipTransfer().Error()
-	if err != nil {
+	done := make(chan error, 1)
+	if !within(transferMax, func() { done <- n.raft.LeadershipTransfer().Error() }) {
+		return fmt.Errorf("%w: the hand-over took longer than %v", ErrNoLeader, transferMax)
+	}
+	if err := <-done; err != nil {
 		return errors.Join(ErrNoLeader, err)
 	}
 	return nil
+}
+
+// expired tells if a session was ended, as far as this node has applied the log.
+func (n *Node) expired(node string, incarnation uint64) (ended bool) {
+	err := n.st.View(func(r *store.Reader) error {
+		sess, err := r.Session(node)
+		ended = sess.GetExpired() && sess.GetIncarnation() == incarnation
+		return err
+	})
+	return ended || err != nil
 }

@@ -28,7 +28,7 @@ type links struct {
 // link is one of them. Questions share it; each waits for its own answer.
 type link struct {
 	conn    net.Conn
-	sending sync.Mutex
+	sending chan struct{} // held while a question is written
 
 	mu      sync.Mutex
 	next    uint64
@@ -51,13 +51,9 @@ func (l *links) ask(ctx context.Context, node string, code byte, body []byte) (a
 	if ch == nil {
 		return wireFrame{}, false, errLinkLost
 	}
-	k.sending.Lock()
-	_ = k.conn.SetWriteDeadline(time.Now().Add(deskWrite))
-	_, err = k.conn.Write(wireFrame{number, code, body}.encode())
-	k.sending.Unlock()
-	if err != nil {
-		k.breakOff()
-		return wireFrame{}, true, err
+	if sent, err := k.send(ctx, wireFrame{number, code, body}); err != nil {
+		k.forget(number)
+		return wireFrame{}, sent, err
 	}
 	select {
 	case answer, ok := <-ch:
@@ -69,6 +65,26 @@ func (l *links) ask(ctx context.Context, node string, code byte, body []byte) (a
 		k.forget(number)
 		return wireFrame{}, true, context.Cause(ctx)
 	}
+}
+
+// send writes a question, when those before it are written.
+func (k *link) send(ctx context.Context, f wireFrame) (sent bool, err error) {
+	select {
+	case k.sending <- struct{}{}:
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+	defer func() { <-k.sending }()
+	until := time.Now().Add(deskWrite)
+	if d, ok := ctx.Deadline(); ok && d.Before(until) {
+		until = d
+	}
+	_ = k.conn.SetWriteDeadline(until)
+	if _, err := k.conn.Write(f.encode()); err != nil {
+		k.breakOff() // half a frame may be out
+		return true, err
+	}
+	return true, nil
 }
 
 // get finds the connection to a node, or makes it.
@@ -83,7 +99,7 @@ func (l *links) get(ctx context.Context, node string) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	made := &link{conn: conn, waiting: map[uint64]chan wireFrame{}}
+	made := &link{conn: conn, sending: make(chan struct{}, 1), waiting: map[uint64]chan wireFrame{}}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.down {

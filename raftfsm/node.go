@@ -38,8 +38,10 @@ type Node struct {
 	// With companions:
 	mesh  *mesh.Mesh
 	layer *streamLayer
-	links *links
+	links *links // for commands
+	pulse *links // for beats and questions, which wait behind no command
 	desk  *desk
+	blank bool // it began with an empty log: it is to join
 	beats beats
 
 	open    atomic.Bool // effects are reported
@@ -84,6 +86,9 @@ func OpenNode(cfg Config) (*Node, error) {
 		n.fsm.stop(*damage)
 	}
 	n.owned.Go(n.keep)
+	if n.mesh != nil {
+		n.owned.Go(n.watch)
+	}
 	return n, nil
 }
 
@@ -150,6 +155,7 @@ func (n *Node) startRaft() error {
 		n.raft = nil
 		return fmt.Errorf("raftfsm: start Raft: %w", errors.Join(err, machine.err))
 	}
+	n.blank = n.raft.LastIndex() == 0
 	n.logs.running.Store(true)
 	n.lead.start(n.raft)
 	n.prop = newProposer(&proposer{
@@ -179,6 +185,7 @@ func (n *Node) applied(e *Effects) {
 	if n.mesh != nil {
 		for _, o := range e.Opened {
 			n.mesh.Learn(o.Node, o.Addr)
+			n.beats.hear(o.Node, o.Incarnation)
 		}
 	}
 	if n.open.Load() {
@@ -311,12 +318,8 @@ func (n *Node) keep() {
 	healthy := time.NewTimer(healthyAfter)
 	defer healthy.Stop()
 	stopped := n.fsm.stopCh
-	look := time.NewTicker(sickLook)
-	defer look.Stop()
 	for {
 		select {
-		case <-look.C:
-			n.lookAtDisk()
 		case <-n.logs.heavy:
 			if err := n.Snapshot(); err != nil {
 				n.log.Warn("chronos: snapshot for the sake of the log's size", "error", err)

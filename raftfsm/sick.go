@@ -19,14 +19,33 @@ func (n *Node) sickAfter() time.Duration {
 	return max(sickBeats*cmp.Or(n.cfg.Cluster.HeartbeatTimeout, heartbeatDefault), sickAtLeast)
 }
 
+// watch leaves the network when this node is no use to the others. It waits for
+// nothing that may hang with the disk.
+func (n *Node) watch() {
+	look := time.NewTicker(sickLook)
+	defer look.Stop()
+	stopped := n.fsm.stopCh
+	for {
+		select {
+		case <-look.C:
+		case <-stopped:
+			stopped = nil
+		case <-n.closing:
+			return
+		}
+		n.lookAtDisk()
+	}
+}
+
 // lookAtDisk leaves the network, or comes back.
 func (n *Node) lookAtDisk() {
 	if n.mesh == nil {
 		return
 	}
 	hangs := n.logs.writing.longest()
-	sick := hangs > n.sickAfter()
-	if n.mesh.Suspend(sick) == sick {
+	stopped := n.fsm.stopped() != nil // its Raft would lead on, and nobody else could
+	sick := stopped || hangs > n.sickAfter()
+	if n.mesh.Suspend(sick) == sick || stopped {
 		return
 	}
 	if sick {

@@ -1,6 +1,7 @@
 package raftfsm
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -69,9 +70,12 @@ func readFrame(r io.Reader) (f wireFrame, err error) {
 		return f, fmt.Errorf("%w: %d bytes", errWire, size)
 	}
 	f.number, f.code = binary.BigEndian.Uint64(head[4:]), head[12]
-	f.body = make([]byte, size)
-	_, err = io.ReadFull(r, f.body)
-	return f, err
+	var body bytes.Buffer // it grows with what really comes
+	if _, err := io.CopyN(&body, r, size); err != nil {
+		return f, io.ErrUnexpectedEOF
+	}
+	f.body = body.Bytes()
+	return f, nil
 }
 
 func encodeResults(results []*Result) ([]byte, error) {

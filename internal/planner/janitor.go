@@ -33,6 +33,7 @@ type janitor struct {
 	mu   sync.Mutex
 	seen map[string]bool // jobs in which something ended since the last sweep
 	from string          // where the stroll over all jobs goes on
+	runs bool            // who does not sweep collects nothing
 }
 
 func newJanitor(cfg Config) *janitor { return &janitor{cfg: cfg, seen: map[string]bool{}} }
@@ -41,7 +42,7 @@ func (j *janitor) observe(eff *raftfsm.Effects) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, c := range eff.Changes {
-		if c.Kind == raftfsm.ExecutionEnded {
+		if j.runs && c.Kind == raftfsm.ExecutionEnded {
 			j.seen[c.Job] = true
 		}
 	}
@@ -50,11 +51,19 @@ func (j *janitor) observe(eff *raftfsm.Effects) {
 // run sweeps once a minute until ctx ends. It works beside the planner, so
 // that a ledger to be pruned holds up no fire.
 func (j *janitor) run(ctx context.Context) {
+	j.collect(true)
+	defer j.collect(false)
 	for pause(ctx, sweepEvery) {
 		if err := j.sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			j.cfg.Logger.Warn("chronos: retention is held up and will be tried again", "error", err)
 		}
 	}
+}
+
+func (j *janitor) collect(on bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.runs, j.seen = on, map[string]bool{}
 }
 
 func (j *janitor) sweep(ctx context.Context, now time.Time) error {
