@@ -78,11 +78,17 @@ func (s *Scheduler) drain() error {
 	patience := s.options.DrainTimeout + s.options.StuckAfter
 	ctx, cancel := context.WithTimeout(context.Background(), patience+10*time.Second)
 	defer cancel()
-	s.takeNothing(s.while(ctx))
+	told := s.takeNothing(s.while(ctx))
 	drainCtx, stop := context.WithTimeout(ctx, s.options.DrainTimeout)
 	defer stop()
 	drained := s.dispatcher.Drain(drainCtx)
-	if flushed := s.reporter.flush(s.while(ctx)); flushed != nil {
+	flushCtx := s.while(ctx)
+	if !told && s.member != nil { // nobody is there to hear of results either
+		var done context.CancelFunc
+		flushCtx, done = context.WithTimeout(ctx, time.Second)
+		defer done()
+	}
+	if flushed := s.reporter.flush(flushCtx); flushed != nil {
 		s.log.Warn("chronos: results could not be committed; the next start resolves them", "error", flushed)
 	}
 	return drained
@@ -101,11 +107,11 @@ func (s *Scheduler) while(ctx context.Context) context.Context {
 
 // takeNothing announces that this node stops, before anything is handed back:
 // otherwise what is handed back would be assigned to it again.
-func (s *Scheduler) takeNothing(ctx context.Context) {
+func (s *Scheduler) takeNothing(ctx context.Context) (told bool) {
 	for {
 		err := s.setCapacity(ctx, 0)
 		if err == nil {
-			return
+			return true
 		}
 		select {
 		case <-s.node.Stopped():
@@ -114,6 +120,6 @@ func (s *Scheduler) takeNothing(ctx context.Context) {
 			continue
 		}
 		s.log.Warn("chronos: could not announce that this node stops", "error", err)
-		return
+		return false
 	}
 }
