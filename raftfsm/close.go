@@ -81,11 +81,9 @@ func (n *Node) endRaft() {
 	n.lead.close()
 	n.lead.settle()
 	n.logs.release()
-	if n.layer != nil {
-		n.layer.close()
-	}
-	_ = n.raft.Shutdown().Error()
-	n.closeNet()
+	down := n.raft.Shutdown()
+	n.closeNet() // before the wait: a peer that stands still would hold it up for as long as a question may take
+	_ = down.Error()
 	n.owned.Wait()
 }
 

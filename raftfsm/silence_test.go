@@ -86,3 +86,20 @@ func TestClusterSilentLeader(t *testing.T) {
 		c.same()
 	})
 }
+
+// A leader closes although a follower does not answer what it was asked.
+func TestClusterCloseBesideSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		hush := new(hushed)
+		c.change = func(cfg *Config) { cfg.Cluster.Dial = hush.wrap(c.addrs[cfg.ID], cfg.Cluster.Dial) }
+		c.start("a", "b", "c")
+		defer c.close()
+		fill(t, c.nodes["a"], 0, 5)
+		lead := c.leader()
+		addr := c.addrs[c.other(lead)]
+		hush.addr.Store(&addr)
+		time.Sleep(time.Second)
+		c.stop(lead)
+	})
+}
