@@ -8,6 +8,8 @@ export PATH := $(BIN):$(PATH)
 FUZZTIME ?= 60s
 CYCLES   ?= 200
 CUTS     ?= 200
+KILLS    ?= 100
+JOBS     ?= 50
 SOAK     ?= 10m
 BENCHTIME ?= 1s
 
@@ -70,6 +72,12 @@ powercut:
 	$(GO) test ./internal/faults -run 'TestPowerCut' -count=1 -timeout 4h -v -cuts $(CUTS)
 powercut-ci:
 	$(GO) test ./internal/faults -run 'TestPowerCut' -count=1 -timeout 20m -v -cuts 10
+
+.PHONY: cluster cluster-ci
+cluster: # three processes, one of which is killed or stands still all the time
+	$(GO) test ./internal/faults -run 'TestCluster' -count=1 -timeout 4h -v -cluster-kills $(KILLS) -cluster-jobs $(JOBS) -cluster-freezes 20
+cluster-ci:
+	$(GO) test ./internal/faults -run 'TestCluster' -count=1 -timeout 20m -v -cluster-kills 10 -cluster-freezes 2
 
 .PHONY: bitrot
 bitrot:

@@ -29,15 +29,24 @@ type checker struct {
 	journal []event
 	calls   map[string]*call
 	byJob   map[string][]event
-	settled bool // nothing may be unfinished
+	settled bool       // nothing may be unfinished
+	nodes   *nodesSeen // not nil: the journal is that of a cluster
 	found   []violation
 }
 
 // check is the whole of it. The dump was taken by a process after every one
 // in the journal had ended, or had settled.
 func check(journal []event, d *dump, settled bool) *checker {
+	k := newChecker(journal, d, settled)
+	k.checkJobs()
+	return k
+}
+
+func newChecker(journal []event, d *dump, settled bool) *checker {
 	k := &checker{dump: d, journal: journal, settled: settled, calls: map[string]*call{}, byJob: map[string][]event{}}
-	for i, e := range journal {
+	for i := range journal {
+		journal[i].pos = i
+		e := journal[i]
 		switch e.Kind {
 		case "begin":
 			k.calls[e.Seq] = &call{begin: e}
@@ -57,7 +66,11 @@ func check(journal []event, d *dump, settled bool) *checker {
 			d.Jobs[id] = &jobDump{}
 		}
 	}
-	for id, j := range d.Jobs {
+	return k
+}
+
+func (k *checker) checkJobs() {
+	for id, j := range k.dump.Jobs {
 		k.checkVersions(id, j)
 		k.checkPause(id, j)
 		k.checkRequests(id, j)
@@ -66,7 +79,6 @@ func check(journal []event, d *dump, settled bool) *checker {
 		k.checkRows(id, j)
 	}
 	slices.SortFunc(k.found, func(a, b violation) int { return strings.Compare(a.Job+a.Text, b.Job+b.Text) })
-	return k
 }
 
 func (k *checker) fault(kind, job string, at int64, format string, args ...any) {

@@ -34,6 +34,8 @@ type childConfig struct {
 	NoSync   bool // control: nothing is fsynced
 	AckEarly bool // control: answers are given before the write
 	Fill     int  // size of the descriptions of edited jobs, to grow the log
+
+	Cluster *nodeConfig // not nil: be a node of a cluster, and do what the parent orders
 }
 
 const (
@@ -68,6 +70,9 @@ func childMain(text string) int {
 	testhook.Raft = func(c *raftfsm.Config) {
 		c.NoSync = cfg.NoSync
 		c.SnapshotThreshold, c.SnapshotInterval = 60, 150*time.Millisecond
+		if cfg.Cluster != nil {
+			c.SnapshotThreshold, c.SnapshotInterval = cfg.Cluster.Snapshot, time.Second
+		}
 	}
 	rec, err := openRecorder(cfg.Journal)
 	if err != nil {
@@ -75,6 +80,10 @@ func childMain(text string) int {
 		return 2
 	}
 	c := &child{cfg: cfg, rec: rec, rng: rand.New(rand.NewPCG(cfg.Seed, uint64(os.Getpid())))}
+	if cfg.Cluster != nil {
+		rec.node = cfg.Cluster.Node
+		return c.runNode()
+	}
 	return c.run()
 }
 
@@ -257,7 +266,7 @@ func (c *child) handle(ctx context.Context, x chronos.Execution) (err error) {
 	if err := json.Unmarshal(x.Payload, &w); err != nil {
 		return chronos.Permanent(err)
 	}
-	e := event{Job: x.Job, Exec: x.ID, Attempt: x.Attempt, Token: x.FencingToken, Gen: x.Generation, Version: x.Version}
+	e := event{Job: x.Job, Exec: x.ID, Attempt: x.Attempt, Token: x.FencingToken, Gen: x.Generation, Version: x.Version, Due: nanos(x.Due)}
 	start, end := e, e
 	start.Kind, end.Kind = "start", "end"
 	c.rec.write(start)
@@ -266,11 +275,14 @@ func (c *child) handle(ctx context.Context, x chronos.Execution) (err error) {
 		if err != nil {
 			end.Text = err.Error()
 		}
+		if ctx.Err() != nil {
+			end.Cause = context.Cause(ctx).Error()
+		}
 		c.rec.write(end)
 	}()
 	var done <-chan time.Time
 	if !w.Hold {
-		done = time.After(time.Duration(c.random(w.Max+1)) * time.Millisecond)
+		done = time.After(time.Duration(w.Min+c.random(w.Max-w.Min+1)) * time.Millisecond)
 	}
 	select {
 	case <-done:

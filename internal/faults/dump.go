@@ -51,6 +51,9 @@ type rowDump struct {
 	Attempt, Elided int
 	Token           uint64
 	Tokens          []uint64
+	Ends            []chronos.Status // of those attempts
+	Overs           []int64          // and when
+	Node            string
 	LastAttempt     chronos.Status
 	Key, Actor      string
 	Created, Ended  int64
@@ -74,11 +77,15 @@ func clock(ns int64) string {
 
 // dump reads everything and writes it to a file, whole or not at all.
 func (c *child) dump(path string) error {
-	out := dump{At: time.Now().UnixNano(), Jobs: map[string]*jobDump{}}
 	ids, err := c.jobIDs()
 	if err != nil {
 		return err
 	}
+	return c.dumpJobs(path, ids)
+}
+
+func (c *child) dumpJobs(path string, ids []string) (err error) {
+	out := dump{At: time.Now().UnixNano(), Jobs: map[string]*jobDump{}}
 	for _, id := range ids {
 		if out.Jobs[id], err = dumpJob(c.s, id); err != nil {
 			return fmt.Errorf("job %s: %w", id, err)
@@ -157,11 +164,12 @@ func rowFrom(x chronos.Execution) rowDump {
 	r := rowDump{
 		ID: x.ID, Gen: x.Generation, Version: x.Version, Due: nanos(x.Due), To: nanos(x.RangeTo), Count: x.Count,
 		Floor: x.CountIsFloor, Origin: x.Origin, Status: x.Status, Reason: x.Reason, Attempt: x.Attempt,
-		Elided: x.Elided, Token: x.FencingToken, Key: x.Key, Actor: x.Actor,
+		Elided: x.Elided, Token: x.FencingToken, Node: x.Node, Key: x.Key, Actor: x.Actor,
 		Created: nanos(x.CreatedAt), Ended: nanos(x.EndedAt),
 	}
 	for _, a := range x.Attempts {
-		r.Tokens = append(r.Tokens, a.FencingToken)
+		r.Tokens, r.Ends = append(r.Tokens, a.FencingToken), append(r.Ends, a.Status)
+		r.Overs = append(r.Overs, nanos(a.Ended))
 		r.LastAttempt = a.Status
 	}
 	return r

@@ -34,6 +34,7 @@ type plan struct {
 // work is what the handler is told to do, by the job's payload.
 type work struct {
 	Seq  string `json:"seq"`            // the call that put it
+	Min  int    `json:"min,omitempty"`  // milliseconds, at least
 	Max  int    `json:"ms"`             // milliseconds, at most
 	Fail int    `json:"fail,omitempty"` // percent
 	Hold bool   `json:"hold,omitempty"` // until the context ends

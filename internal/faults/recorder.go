@@ -14,9 +14,11 @@ import (
 // journal lives outside the directory under test, each line is one write(2),
 // and so it survives the death of the process that wrote it.
 type event struct {
-	T    int64  `json:"t"` // wall clock, nanoseconds
+	T    int64  `json:"t"`           // wall clock, nanoseconds
+	Mono int64  `json:"m,omitempty"` // the machine's elapsed clock, the same in all processes
 	PID  int    `json:"p"`
-	Kind string `json:"k"` // open, begin, ack, err, start, end
+	Node string `json:"w,omitempty"`
+	Kind string `json:"k"` // open, begin, ack, err, start, end; in a cluster also retry, kill, down, freeze, frozen, thaw
 
 	Seq     string `json:"s,omitempty"` // names a call; its actor and note in the ledger
 	Op      string `json:"o,omitempty"`
@@ -28,12 +30,19 @@ type event struct {
 	Attempt int    `json:"a,omitempty"`
 	Token   uint64 `json:"f,omitempty"`
 	Gen     uint64 `json:"g,omitempty"`
+	Due     int64  `json:"u,omitempty"`
+	Cause   string `json:"c,omitempty"` // why a handler's context had ended, at its end
 	Text    string `json:"e,omitempty"`
+
+	pos int // line in the journal, once it is read
 }
 
 func (e event) String() string {
 	at := time.Unix(0, e.T).UTC().Format("15:04:05.000")
 	s := fmt.Sprintf("%s pid %d %-5s %s", at, e.PID, e.Kind, e.Op)
+	if e.Node != "" {
+		s += " node " + e.Node
+	}
 	if e.Seq != "" {
 		s += " call " + e.Seq
 	}
@@ -49,13 +58,18 @@ func (e event) String() string {
 	if e.Text != "" {
 		s += " " + e.Text
 	}
+	if e.Cause != "" {
+		s += " (its context had ended: " + e.Cause + ")"
+	}
 	return s
 }
 
-// recorder appends to a journal.
+// recorder appends to a journal. Several processes may share one: the file is
+// opened for appending, so their lines are in the order of their writes.
 type recorder struct {
-	mu sync.Mutex
-	f  *os.File
+	mu   sync.Mutex
+	f    *os.File
+	node string
 }
 
 func openRecorder(path string) (*recorder, error) {
@@ -67,7 +81,10 @@ func openRecorder(path string) (*recorder, error) {
 func (r *recorder) write(e event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	e.T, e.PID = time.Now().UnixNano(), os.Getpid()
+	e.T, e.Mono, e.PID = time.Now().UnixNano(), elapsed(), os.Getpid()
+	if e.Node == "" {
+		e.Node = r.node
+	}
 	r.put(e)
 }
 

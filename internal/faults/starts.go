@@ -89,6 +89,9 @@ func (k *checker) checkExclusive(id string, j *jobDump, ran []*attempt) {
 	live := map[uint64]*attempt{} // by generation
 	last := map[uint64]uint64{}
 	for _, a := range ran {
+		if k.nodes != nil {
+			k.nodes.enter(k, id, j, a)
+		}
 		p := k.planOf(j, a.start.Version)
 		if p == nil || !p.exclusive() {
 			continue
@@ -98,6 +101,10 @@ func (k *checker) checkExclusive(id string, j *jobDump, ran []*attempt) {
 			k.fault("fence", id, a.start.T, "token %d started after %d", a.start.Token, last[gen])
 		}
 		last[gen] = a.start.Token
+		if k.nodes != nil {
+			k.nodes.live(k, id, j, a)
+			continue
+		}
 		before := live[gen]
 		if before != nil && before.start.PID == a.start.PID && (before.end == nil || before.end.T > a.start.T) {
 			k.fault("double", id, a.start.T, "two live attempts: %s and %s", before.start, a.start)

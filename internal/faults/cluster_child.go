@@ -1,0 +1,182 @@
+package faults
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/chronos-go/chronos"
+)
+
+// nodeConfig says which node of a cluster a child is.
+type nodeConfig struct {
+	Node             string
+	Peers            []chronos.Peer
+	Heartbeat, Lease time.Duration
+	Snapshot         uint64 // entries between snapshots
+}
+
+// orderLimit bounds each call that a node is told to make. It is longer than any
+// fail-over: a call that fails has a reason.
+const orderLimit = 20 * time.Second
+
+func (c *nodeConfig) addr() string {
+	for _, p := range c.Peers {
+		if p.Node == c.Node {
+			return p.Addr
+		}
+	}
+	return ""
+}
+
+// listen takes the node's port, which a stranger's connection may hold for a
+// moment while the node is down.
+func (c *nodeConfig) listen() (net.Listener, error) {
+	for begun := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		l, err := net.Listen("tcp", c.addr())
+		if err == nil || time.Since(begun) > orderLimit {
+			return l, err
+		}
+	}
+}
+
+func (c *child) openNode() error {
+	n := c.cfg.Cluster
+	l, err := n.listen()
+	if err != nil {
+		return err
+	}
+	c.s, err = chronos.New(chronos.Options{
+		Dir: c.cfg.Dir, Node: n.Node, Retention: chronos.Retention{Age: -1, Count: -1}, Logger: c.logger(), DrainTimeout: 2 * time.Second,
+		Cluster: &chronos.Cluster{
+			ID: "faults", Listener: l, Peers: n.Peers, Heartbeat: n.Heartbeat, Lease: n.Lease,
+		},
+	})
+	return err
+}
+
+// runNode is a node of a cluster until its standard input ends.
+func (c *child) runNode() int {
+	if err := c.openNode(); err != nil {
+		return refuse(err)
+	}
+	if err := c.s.Handle("work", c.handle); err != nil {
+		return fail("handle", err)
+	}
+	c.rec.write(event{Kind: "open"})
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	run := make(chan error, 1)
+	go func() { run <- c.s.Run(ctx) }()
+	fmt.Println("ready")
+	if err := c.obeyAll(os.Stdin, os.Stdout); err != nil {
+		return fail("orders", err)
+	}
+	cancel()
+	if err := <-run; err != nil {
+		return fail("run", err)
+	}
+	if err := c.s.Close(); err != nil {
+		return fail("close", err)
+	}
+	return 0
+}
+
+func (c *child) obeyAll(in io.Reader, out io.Writer) error {
+	var mu sync.Mutex
+	var working sync.WaitGroup
+	defer working.Wait()
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		var o order
+		if err := json.Unmarshal(lines.Bytes(), &o); err != nil {
+			return err
+		}
+		working.Go(func() {
+			a := answer{N: o.N}
+			if err := c.obey(o, &a); err != nil {
+				a.Err = err.Error()
+			}
+			text, _ := json.Marshal(a) // cannot fail: strings and numbers
+			mu.Lock()
+			defer mu.Unlock()
+			fmt.Fprintf(out, "%s\n", text)
+		})
+	}
+	return lines.Err()
+}
+
+func (c *child) obey(o order, a *answer) error {
+	ctx, cancel := context.WithTimeout(chronos.WithActor(context.Background(), o.Seq), orderLimit)
+	defer cancel()
+	switch o.Op {
+	case opPut:
+		job, err := c.s.Put(ctx, o.Plan.job())
+		a.Version = job.Version
+		return err
+	case opTrigger:
+		x, err := c.s.Trigger(ctx, o.Job, chronos.TriggerRequest{Key: o.Seq})
+		a.Exec = x.ID
+		return err
+	case opStatus:
+		st := c.s.Status()
+		a.Ready, a.Leading = st.Ready && st.Running, st.Leading
+		return st.Err
+	case opSync:
+		return c.s.Sync(ctx)
+	case opPause:
+		_, err := c.s.PauseAll(ctx, nil, "settling")
+		return err
+	case opBehind:
+		return c.count(ctx, a, func(j chronos.Job) int {
+			return btoi(time.Since(j.State.NextDue) > time.Second && !j.State.NextDue.IsZero())
+		})
+	case opUnfinished:
+		return c.count(ctx, a, func(j chronos.Job) int { return j.State.Unfinished + j.State.Buffered })
+	case opDump:
+		return c.dumpNode(ctx, o.Path)
+	}
+	return fmt.Errorf("no such order: %q", o.Op)
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// count adds something up over all jobs, as the whole cluster knows them.
+func (c *child) count(ctx context.Context, a *answer, of func(chronos.Job) int) error {
+	if err := c.s.Sync(ctx); err != nil {
+		return err
+	}
+	for j, err := range c.s.Jobs(ctx, nil) {
+		if err != nil {
+			return err
+		}
+		a.Count += of(j)
+	}
+	return nil
+}
+
+// dumpNode writes down everything that this node's own state says.
+func (c *child) dumpNode(ctx context.Context, path string) error {
+	if err := c.s.Sync(ctx); err != nil {
+		return err
+	}
+	var ids []string
+	for j, err := range c.s.Jobs(ctx, nil) {
+		if err != nil {
+			return err
+		}
+		ids = append(ids, j.ID)
+	}
+	return c.dumpJobs(path, ids)
+}
