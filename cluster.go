@@ -28,7 +28,7 @@ type Cluster struct {
 	// that presents this node's certificate (docs/cluster.md has it).
 	Dial func(ctx context.Context, addr string) (net.Conn, error)
 	// Peers are the members of a new cluster, this node included, the same list
-	// on every node. Required. A node that has state takes only the addresses
+	// on every node; it begins when all of them are there. Required. A node that has state takes only the addresses
 	// from it: addresses may change with every start. A node that the cluster has
 	// not got yet joins it; of its list only addresses matter, its own among
 	// them. It gets a vote when it has caught up, unless it is a Worker.

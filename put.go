@@ -152,7 +152,7 @@ func (s *Scheduler) makePut(ctx context.Context, job Job, def *store.Definition,
 		return nil, err
 	}
 	now := time.Now()
-	put := &raftfsm.Put{Job: job.ID, Definition: def, RollbackTo: rollback, BaseVersion: old.rec.GetVersion(), BaseDue: old.due()}
+	put := &raftfsm.Put{Job: job.ID, Definition: def, RollbackTo: rollback, BaseVersion: old.rec.GetVersion(), BaseDue: old.due(), BaseWithdrawn: old.st.Withdrawn}
 	if job.Version != 0 {
 		put.HasExpect = true
 		if job.Version != MustNotExist {

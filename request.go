@@ -83,7 +83,7 @@ func (s *Scheduler) deleteCommand(ctx context.Context, id string) (*raftfsm.Comm
 	}
 	now := time.Now()
 	body := &raftfsm.Delete{
-		Job: id, BaseVersion: old.rec.GetVersion(), BaseDue: old.due(), Overdue: s.overdue(id, old, now, store.Reason_REASON_DELETED),
+		Job: id, BaseVersion: old.rec.GetVersion(), BaseDue: old.due(), BaseWithdrawn: old.st.Withdrawn, Overdue: s.overdue(id, old, now, store.Reason_REASON_DELETED),
 	}
 	return &raftfsm.Command{Now: now.UnixNano(), Body: &raftfsm.Command_Delete{Delete: body}}, nil
 }
@@ -132,7 +132,7 @@ func (s *Scheduler) resumeCommand(id string) (*raftfsm.Command, error) {
 		return nil, fmt.Errorf("%w: job %q does not exist", ErrNotFound, id)
 	}
 	now := time.Now()
-	body := &raftfsm.Resume{Job: id, BaseVersion: old.rec.Version, BaseDue: old.st.PausedDue}
+	body := &raftfsm.Resume{Job: id, BaseVersion: old.rec.Version, BaseDue: old.st.PausedDue, BaseWithdrawn: old.st.Withdrawn}
 	def := old.rec.Definition
 	if old.st.Paused {
 		body.Paused = s.overdue(id, old, now, store.Reason_REASON_PAUSED)

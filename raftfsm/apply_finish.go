@@ -263,6 +263,7 @@ func (e *entry) withdraw(s *subject, exec string, x *store.Execution, edit int64
 	s.st.Active--
 	s.st.Runs--
 	s.st.Rows--
+	s.st.Withdrawn++ // whoever has seen the row has to look again
 	if err := e.dueAgain(s, x, edit); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ func (e *entry) fire(c *Fire) (*Result, error) {
 		return nil, err
 	}
 	if s.job == nil || s.job.Generation != c.Generation || s.job.Version != c.Version ||
-		s.st.Paused || s.st.NextDue != c.ExpectDue || c.ExpectDue == 0 {
+		s.st.Paused || s.st.NextDue != c.ExpectDue || c.ExpectDue == 0 || s.st.Withdrawn != c.BaseWithdrawn {
 		return &Result{Code: Code_CODE_STALE}, nil
 	}
 	busy, err := e.busy(s, c)

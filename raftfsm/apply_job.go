@@ -53,7 +53,7 @@ func (e *entry) refusePut(s *subject, c *Put) *Result {
 	if s.job == nil && s.unfinished() > 0 {
 		return &Result{Code: Code_CODE_STALE, Count: s.unfinished()} // its deletion is still under way
 	}
-	if c.BaseVersion != cur || s.job != nil && c.BaseDue != s.nextDue() {
+	if c.BaseVersion != cur || s.job != nil && (c.BaseDue != s.nextDue() || c.BaseWithdrawn != s.st.Withdrawn) {
 		return &Result{Code: Code_CODE_STALE, Version: cur}
 	}
 	return nil
@@ -283,7 +283,7 @@ func (e *entry) delete(c *Delete) (*Result, error) {
 			Text:    versionText(c.Job, s.version(), c.ExpectVersion),
 		}, nil
 	}
-	if s.job != nil && c.BaseVersion != 0 && (c.BaseVersion != s.version() || c.BaseDue != s.nextDue()) {
+	if s.job != nil && c.BaseVersion != 0 && (c.BaseVersion != s.version() || c.BaseDue != s.nextDue() || c.BaseWithdrawn != s.st.Withdrawn) {
 		return &Result{Code: Code_CODE_STALE, Version: s.version()}, nil
 	}
 	if s.job != nil {
@@ -370,7 +370,7 @@ func (e *entry) resume(c *Resume) (*Result, error) {
 	if !s.st.Paused {
 		return &Result{Version: s.version()}, nil
 	}
-	if c.BaseVersion != s.version() || c.BaseDue != s.st.PausedDue {
+	if c.BaseVersion != s.version() || c.BaseDue != s.st.PausedDue || c.BaseWithdrawn != s.st.Withdrawn {
 		return &Result{Code: Code_CODE_STALE, Version: s.version()}, nil
 	}
 	if c.Paused != nil {

@@ -613,6 +613,7 @@ type Put struct {
 	BaseDue       int64                  `protobuf:"varint,8,opt,name=base_due,json=baseDue,proto3" json:"base_due,omitempty"`                   // next due it saw
 	Overdue       *Span                  `protobuf:"bytes,9,opt,name=overdue,proto3" json:"overdue,omitempty"`                                   // instants of the old schedule that this edit passes over
 	RollbackTo    uint64                 `protobuf:"varint,10,opt,name=rollback_to,json=rollbackTo,proto3" json:"rollback_to,omitempty"`
+	BaseWithdrawn uint64                 `protobuf:"varint,11,opt,name=base_withdrawn,json=baseWithdrawn,proto3" json:"base_withdrawn,omitempty"` // schedule.withdrawn it saw: the span leaves out what had a row then
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -710,6 +711,13 @@ func (x *Put) GetRollbackTo() uint64 {
 	return 0
 }
 
+func (x *Put) GetBaseWithdrawn() uint64 {
+	if x != nil {
+		return x.BaseWithdrawn
+	}
+	return 0
+}
+
 type Delete struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -718,6 +726,7 @@ type Delete struct {
 	BaseVersion   uint64                 `protobuf:"varint,4,opt,name=base_version,json=baseVersion,proto3" json:"base_version,omitempty"` // what the proposer saw; 0: it did not look
 	BaseDue       int64                  `protobuf:"varint,5,opt,name=base_due,json=baseDue,proto3" json:"base_due,omitempty"`             // next due it saw, or paused_due
 	Overdue       *Span                  `protobuf:"bytes,6,opt,name=overdue,proto3" json:"overdue,omitempty"`                             // instants that had passed without a fire
+	BaseWithdrawn uint64                 `protobuf:"varint,7,opt,name=base_withdrawn,json=baseWithdrawn,proto3" json:"base_withdrawn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -794,6 +803,13 @@ func (x *Delete) GetOverdue() *Span {
 	return nil
 }
 
+func (x *Delete) GetBaseWithdrawn() uint64 {
+	if x != nil {
+		return x.BaseWithdrawn
+	}
+	return 0
+}
+
 type Pause struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -845,6 +861,7 @@ type Resume struct {
 	BaseDue       int64                  `protobuf:"varint,3,opt,name=base_due,json=baseDue,proto3" json:"base_due,omitempty"` // paused_due it saw
 	Paused        *Span                  `protobuf:"bytes,4,opt,name=paused,proto3" json:"paused,omitempty"`
 	NextDue       int64                  `protobuf:"varint,5,opt,name=next_due,json=nextDue,proto3" json:"next_due,omitempty"`
+	BaseWithdrawn uint64                 `protobuf:"varint,6,opt,name=base_withdrawn,json=baseWithdrawn,proto3" json:"base_withdrawn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -914,6 +931,13 @@ func (x *Resume) GetNextDue() int64 {
 	return 0
 }
 
+func (x *Resume) GetBaseWithdrawn() uint64 {
+	if x != nil {
+		return x.BaseWithdrawn
+	}
+	return 0
+}
+
 type Fire struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -924,6 +948,7 @@ type Fire struct {
 	Runs          []*Run                 `protobuf:"bytes,6,rep,name=runs,proto3" json:"runs,omitempty"`                                // oldest first
 	NextDue       int64                  `protobuf:"varint,7,opt,name=next_due,json=nextDue,proto3" json:"next_due,omitempty"`          // 0: no further instant
 	CatchingUp    bool                   `protobuf:"varint,8,opt,name=catching_up,json=catchingUp,proto3" json:"catching_up,omitempty"` // missed instants up to now are left: they come with the next Fire
+	BaseWithdrawn uint64                 `protobuf:"varint,9,opt,name=base_withdrawn,json=baseWithdrawn,proto3" json:"base_withdrawn,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1012,6 +1037,13 @@ func (x *Fire) GetCatchingUp() bool {
 		return x.CatchingUp
 	}
 	return false
+}
+
+func (x *Fire) GetBaseWithdrawn() uint64 {
+	if x != nil {
+		return x.BaseWithdrawn
+	}
+	return 0
 }
 
 type Run struct {
@@ -2280,7 +2312,7 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x05count\x18\x03 \x01(\x04R\x05count\x12\x12\n" +
 	"\x04more\x18\x04 \x01(\bR\x04more\x120\n" +
 	"\x06status\x18\x05 \x01(\x0e2\x18.chronos.store.v1.StatusR\x06status\x120\n" +
-	"\x06reason\x18\x06 \x01(\x0e2\x18.chronos.store.v1.ReasonR\x06reason\"\xc9\x02\n" +
+	"\x06reason\x18\x06 \x01(\x0e2\x18.chronos.store.v1.ReasonR\x06reason\"\xf0\x02\n" +
 	"\x03Put\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12<\n" +
 	"\n" +
@@ -2295,7 +2327,8 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\aoverdue\x18\t \x01(\v2\x18.chronos.raftfsm.v1.SpanR\aoverdue\x12\x1f\n" +
 	"\vrollback_to\x18\n" +
 	" \x01(\x04R\n" +
-	"rollbackTo\"\xd2\x01\n" +
+	"rollbackTo\x12%\n" +
+	"\x0ebase_withdrawn\x18\v \x01(\x04R\rbaseWithdrawn\"\xf9\x01\n" +
 	"\x06Delete\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x1d\n" +
 	"\n" +
@@ -2303,15 +2336,17 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x0eexpect_version\x18\x03 \x01(\x04R\rexpectVersion\x12!\n" +
 	"\fbase_version\x18\x04 \x01(\x04R\vbaseVersion\x12\x19\n" +
 	"\bbase_due\x18\x05 \x01(\x03R\abaseDue\x122\n" +
-	"\aoverdue\x18\x06 \x01(\v2\x18.chronos.raftfsm.v1.SpanR\aoverdue\"\x19\n" +
+	"\aoverdue\x18\x06 \x01(\v2\x18.chronos.raftfsm.v1.SpanR\aoverdue\x12%\n" +
+	"\x0ebase_withdrawn\x18\a \x01(\x04R\rbaseWithdrawn\"\x19\n" +
 	"\x05Pause\x12\x10\n" +
-	"\x03job\x18\x01 \x01(\tR\x03job\"\xa5\x01\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\"\xcc\x01\n" +
 	"\x06Resume\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12!\n" +
 	"\fbase_version\x18\x02 \x01(\x04R\vbaseVersion\x12\x19\n" +
 	"\bbase_due\x18\x03 \x01(\x03R\abaseDue\x120\n" +
 	"\x06paused\x18\x04 \x01(\v2\x18.chronos.raftfsm.v1.SpanR\x06paused\x12\x19\n" +
-	"\bnext_due\x18\x05 \x01(\x03R\anextDue\"\x8a\x02\n" +
+	"\bnext_due\x18\x05 \x01(\x03R\anextDue\x12%\n" +
+	"\x0ebase_withdrawn\x18\x06 \x01(\x04R\rbaseWithdrawn\"\xb1\x02\n" +
 	"\x04Fire\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x1e\n" +
 	"\n" +
@@ -2324,7 +2359,8 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x04runs\x18\x06 \x03(\v2\x17.chronos.raftfsm.v1.RunR\x04runs\x12\x19\n" +
 	"\bnext_due\x18\a \x01(\x03R\anextDue\x12\x1f\n" +
 	"\vcatching_up\x18\b \x01(\bR\n" +
-	"catchingUp\"2\n" +
+	"catchingUp\x12%\n" +
+	"\x0ebase_withdrawn\x18\t \x01(\x04R\rbaseWithdrawn\"2\n" +
 	"\x03Run\x12\x10\n" +
 	"\x03due\x18\x01 \x01(\x03R\x03due\x12\x19\n" +
 	"\bstart_at\x18\x02 \x01(\x03R\astartAt\"\xdc\x01\n" +

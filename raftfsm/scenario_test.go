@@ -205,14 +205,14 @@ func (s *scenario) put() *Command {
 	case 3:
 		def.Webhook, def.Handler = &store.Webhook{Url: "http://example.com"}, ""
 	}
-	put := &Put{Job: job, Definition: def, NextDue: s.now + int64(s.pick(3000))*1e6, BaseDue: st.NextDue}
+	put := &Put{Job: job, Definition: def, NextDue: s.now + int64(s.pick(3000))*1e6, BaseDue: st.NextDue, BaseWithdrawn: st.Withdrawn}
 	if rec != nil && !rec.Deleted {
 		put.BaseVersion = rec.Version
 		if st.NextDue != 0 && st.NextDue < s.now && s.pick(2) == 0 {
 			put.Overdue = &Span{From: st.NextDue, To: st.NextDue, Count: 1, Status: store.Status_STATUS_MISSED, Reason: store.Reason_REASON_EDIT}
 		}
 	} else {
-		put.BaseDue = 0
+		put.BaseDue, put.BaseWithdrawn = 0, 0
 	}
 	return &Command{Body: &Command_Put{Put: put}}
 }
@@ -221,7 +221,7 @@ func (s *scenario) resume() *Command {
 	job := s.job()
 	rec, st := s.state(job)
 	return &Command{Body: &Command_Resume{Resume: &Resume{
-		Job: job, BaseVersion: rec.GetVersion(), BaseDue: st.PausedDue, NextDue: s.now + 1e9,
+		Job: job, BaseVersion: rec.GetVersion(), BaseDue: st.PausedDue, NextDue: s.now + 1e9, BaseWithdrawn: st.Withdrawn,
 	}}}
 }
 
@@ -231,7 +231,7 @@ func (s *scenario) fire() *Command {
 	if rec == nil || st.NextDue == 0 || st.NextDue > s.now+1e9 {
 		return nil
 	}
-	f := &Fire{Job: job, Generation: rec.Generation, Version: rec.Version, ExpectDue: st.NextDue}
+	f := &Fire{Job: job, Generation: rec.Generation, Version: rec.Version, ExpectDue: st.NextDue, BaseWithdrawn: st.Withdrawn}
 	due := st.NextDue
 	if s.pick(6) == 0 {
 		f.Spans = []*Span{{From: due, To: due + 2e9, Count: 3, Status: store.Status_STATUS_MISSED, Reason: store.Reason_REASON_CATCH_UP}}

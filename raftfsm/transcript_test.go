@@ -148,7 +148,7 @@ func (p *player) command(verb string, a map[string]string) *Command {
 			Node: a["id"], Incarnation: uint64(p.int(a, "inc")), Capacity: p.int(a, "room"), Handlers: []string{"h"},
 		}}}
 	case "put":
-		put := &Put{Job: job, NextDue: p.at(a, "next"), BaseVersion: rec.GetVersion(), BaseDue: st.NextDue, Definition: &store.Definition{
+		put := &Put{Job: job, NextDue: p.at(a, "next"), BaseVersion: rec.GetVersion(), BaseDue: st.NextDue, BaseWithdrawn: st.Withdrawn, Definition: &store.Definition{
 			Schedule: "@every 10s", Handler: "h", Description: a["text"], BufferMax: 2, StartDeadline: p.at(a, "deadline"),
 			Overlap:  store.Overlap(named(store.Overlap_value, "OVERLAP_", a["overlap"])),
 			Delivery: store.Delivery(named(store.Delivery_value, "DELIVERY_", a["delivery"])),
@@ -158,11 +158,11 @@ func (p *player) command(verb string, a map[string]string) *Command {
 	case "fire":
 		return &Command{Body: &Command_Fire{Fire: &Fire{
 			Job: job, Generation: rec.GetGeneration(), Version: rec.GetVersion(), ExpectDue: p.at(a, "due"),
-			Runs: []*Run{{Due: p.at(a, "due"), StartAt: p.at(a, "due")}}, NextDue: p.at(a, "next"),
+			Runs: []*Run{{Due: p.at(a, "due"), StartAt: p.at(a, "due")}}, NextDue: p.at(a, "next"), BaseWithdrawn: st.Withdrawn,
 		}}}
 	case "miss":
 		return &Command{Body: &Command_Fire{Fire: &Fire{
-			Job: job, Generation: rec.GetGeneration(), Version: rec.GetVersion(), ExpectDue: p.at(a, "due"), NextDue: p.at(a, "next"),
+			Job: job, Generation: rec.GetGeneration(), Version: rec.GetVersion(), ExpectDue: p.at(a, "due"), NextDue: p.at(a, "next"), BaseWithdrawn: st.Withdrawn,
 			Spans: []*Span{{From: p.at(a, "due"), To: p.at(a, "to"), Count: uint64(p.int(a, "count")),
 				Status: store.Status_STATUS_MISSED, Reason: store.Reason_REASON_CATCH_UP}},
 		}}}
@@ -193,7 +193,7 @@ func (p *player) rest(verb string, a map[string]string, exec string) *Command {
 	case "pause":
 		return &Command{Body: &Command_Pause{Pause: &Pause{Job: job}}}
 	case "resume":
-		return &Command{Body: &Command_Resume{Resume: &Resume{Job: job, BaseVersion: rec.GetVersion(), BaseDue: st.PausedDue, NextDue: p.at(a, "next")}}}
+		return &Command{Body: &Command_Resume{Resume: &Resume{Job: job, BaseVersion: rec.GetVersion(), BaseDue: st.PausedDue, BaseWithdrawn: st.Withdrawn, NextDue: p.at(a, "next")}}}
 	case "show":
 		return nil
 	}

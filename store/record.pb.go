@@ -1207,6 +1207,7 @@ type Schedule struct {
 	Exhausted     bool                   `protobuf:"varint,18,opt,name=exhausted,proto3" json:"exhausted,omitempty"`                     // the schedule has no further instant
 	CaughtUp      uint64                 `protobuf:"varint,20,opt,name=caught_up,json=caughtUp,proto3" json:"caught_up,omitempty"`       // executions made in the catch-up under way
 	CatchingUp    bool                   `protobuf:"varint,21,opt,name=catching_up,json=catchingUp,proto3" json:"catching_up,omitempty"` // more missed instants are still to be accounted for
+	Withdrawn     uint64                 `protobuf:"varint,22,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`                     // rows of fires that were taken back: what was seen before one may be gone
 	LastRange     string                 `protobuf:"bytes,19,opt,name=last_range,json=lastRange,proto3" json:"last_range,omitempty"`     // execution key of the newest range row, so that the next may extend it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1373,6 +1374,13 @@ func (x *Schedule) GetCatchingUp() bool {
 		return x.CatchingUp
 	}
 	return false
+}
+
+func (x *Schedule) GetWithdrawn() uint64 {
+	if x != nil {
+		return x.Withdrawn
+	}
+	return 0
 }
 
 func (x *Schedule) GetLastRange() string {
@@ -2566,7 +2574,7 @@ const file_store_record_proto_rawDesc = "" +
 	"\x0erolled_back_to\x18\x06 \x01(\x04R\frolledBackTo\x12<\n" +
 	"\n" +
 	"definition\x18\a \x01(\v2\x1c.chronos.store.v1.DefinitionR\n" +
-	"definition\"\xdc\x04\n" +
+	"definition\"\xfa\x04\n" +
 	"\bSchedule\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
@@ -2594,7 +2602,8 @@ const file_store_record_proto_rawDesc = "" +
 	"\texhausted\x18\x12 \x01(\bR\texhausted\x12\x1b\n" +
 	"\tcaught_up\x18\x14 \x01(\x04R\bcaughtUp\x12\x1f\n" +
 	"\vcatching_up\x18\x15 \x01(\bR\n" +
-	"catchingUp\x12\x1d\n" +
+	"catchingUp\x12\x1c\n" +
+	"\twithdrawn\x18\x16 \x01(\x04R\twithdrawn\x12\x1d\n" +
 	"\n" +
 	"last_range\x18\x13 \x01(\tR\tlastRange\"\xee\b\n" +
 	"\tExecution\x12\x1e\n" +

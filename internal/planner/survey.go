@@ -111,7 +111,7 @@ func replaced(sched *schedule.Schedule, id string, job *store.Job, st *store.Sch
 	if sched.Due(time.Unix(0, st.NextDue)) && (next == 0 || st.NextDue <= next) {
 		return nil
 	}
-	fire := &raftfsm.Fire{Job: id, Generation: job.Generation, Version: job.Version, ExpectDue: st.NextDue, NextDue: next}
+	fire := &raftfsm.Fire{Job: id, Generation: job.Generation, Version: job.Version, ExpectDue: st.NextDue, NextDue: next, BaseWithdrawn: st.Withdrawn}
 	first := nextAfter(sched, max(st.LastDue, job.UpdatedAt))
 	if first == 0 || first > now {
 		return fire

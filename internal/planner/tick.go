@@ -47,7 +47,7 @@ func (p *Planner) tick(r *store.Reader, e store.DueEntry, now int64) (*raftfsm.F
 	if !sched.Is(schedule.KindAfter) && !sched.Due(time.Unix(0, due)) {
 		return replaced(sched, e.Job, job, st, known(r, job, st), now), def.Priority, nil // the time-zone data has changed
 	}
-	fire := &raftfsm.Fire{Job: e.Job, Generation: job.Generation, Version: job.Version, ExpectDue: due}
+	fire := &raftfsm.Fire{Job: e.Job, Generation: job.Generation, Version: job.Version, ExpectDue: due, BaseWithdrawn: st.Withdrawn}
 	switch {
 	case sched.Is(schedule.KindAfter):
 		fire.Runs = []*raftfsm.Run{{Due: due, StartAt: due}}
