@@ -424,6 +424,36 @@ func TestClusterWorkerAndRemoval(t *testing.T) {
 	})
 }
 
+// A directory of another cluster is refused, and so is that of a node that was
+// removed, whether or not it was told before it stopped.
+func TestClusterRefusesDirectories(t *testing.T) {
+	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
+		gone := "b"
+		if c.leader() == gone {
+			gone = "c"
+		}
+		if err := c.any().RemoveMember(t.Context(), gone); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if err := c.ends[gone](); err != nil {
+			t.Log(err)
+		}
+		if err := c.nodes[gone].Close(); err != nil {
+			t.Fatal(err)
+		}
+		delete(c.nodes, gone)
+		if _, err := chronos.New(c.options(gone)); !errors.Is(err, chronos.ErrConflict) && !errors.Is(err, chronos.ErrNoLeader) {
+			t.Errorf("removed: %v", err)
+		}
+		o := c.options(gone)
+		o.Cluster.ID = "another"
+		if _, err := chronos.New(o); !errors.Is(err, chronos.ErrConflict) {
+			t.Errorf("of another cluster: %v", err)
+		}
+	})
+}
+
 // Options that cannot work are refused, by field.
 func TestClusterOptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

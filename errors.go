@@ -80,6 +80,9 @@ func rename(err error) error {
 		{raftfsm.ErrNoLeader, ErrNoLeader},
 		{raftfsm.ErrTooLarge, ErrInvalid},
 		{raftfsm.ErrWrongNode, ErrConflict},
+		{raftfsm.ErrWrongCluster, ErrConflict},
+		{raftfsm.ErrForgotten, ErrConflict},
+		{raftfsm.ErrRemoved, ErrConflict},
 	} {
 		if errors.Is(err, pair.inner) {
 			return fmt.Errorf("%w: %w", pair.outer, err)

@@ -191,12 +191,15 @@ func (m *member) lead() {
 	tick := time.NewTicker(m.s.options.Cluster.Lease / beatsPerLease / 2)
 	defer tick.Stop()
 	for {
-		if m.s.node.IsLeader() && m.someRun() {
+		leads := m.s.node.IsLeader()
+		if leads && m.someRun() {
 			plan.start(m.ctx, m.s.planner.Run)
 		} else {
 			plan.stop()
 		}
-		m.expire()
+		if leads {
+			m.expire()
+		}
 		select {
 		case <-tick.C:
 		case <-m.s.node.LeaderCh():
