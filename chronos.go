@@ -37,6 +37,9 @@ type Options struct {
 	// Cluster makes the scheduler one of several that share their jobs. Default:
 	// it is alone.
 	Cluster *Cluster
+	// Labels say what this node is, for jobs that ask for it (Placement.Labels):
+	// a zone, a GPU. At most 32, keys up to 64 bytes and values up to 256.
+	Labels map[string]string
 	// Concurrency is how many attempts run at once on this node. What is due
 	// beyond it waits by priority and age. Default 10,000.
 	Concurrency int
@@ -96,6 +99,9 @@ func (o Options) withDefaults() (Options, error) {
 		o.Node = "local"
 	}
 	if err := checkID("Options.Node", o.Node); err != nil {
+		return o, err
+	}
+	if err := checkLabels("Options.Labels", o.Labels); err != nil {
 		return o, err
 	}
 	for _, n := range []struct {
@@ -212,6 +218,8 @@ func New(options Options) (*Scheduler, error) {
 	}
 	if s.member != nil {
 		s.member.start()
+	} else if err := s.node.Raise(ctx, time.Now().UnixNano()); err != nil {
+		return nil, errors.Join(translate(err), s.Close())
 	}
 	return s, nil
 }
@@ -289,11 +297,20 @@ func (s *Scheduler) open(ctx context.Context, incarnation uint64, capacity int64
 	if c := s.options.Cluster; c != nil {
 		body.Addr = c.addr(s.options.Node)
 	}
-	res, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Open{Open: body}})
-	if err == nil && res.Code == raftfsm.Code_CODE_FENCED && s.member != nil {
-		s.member.lapse() // its next beat takes it in again
+	body.Features = s.node.Knows()
+	if s.node.Level() >= raftfsm.LevelPlacement {
+		body.Labels = labelRecords(s.options.Labels)
 	}
-	return err
+	res, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Open{Open: body}})
+	switch {
+	case err != nil:
+		return err
+	case res.Code == raftfsm.Code_CODE_FENCED && s.member != nil:
+		s.member.lapse() // its next beat takes it in again
+	case res.Code == raftfsm.Code_CODE_INVALID:
+		return verdict(res)
+	}
+	return nil
 }
 
 // announce repeats setCapacity after a handler was added while Run runs.

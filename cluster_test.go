@@ -32,6 +32,8 @@ type team struct {
 	starts []begun
 	live   map[string]int // by job
 	most   map[string]int
+	groups map[string]string            // of jobs, counted as one more job
+	labels map[string]map[string]string // of nodes
 }
 
 type begun struct {
@@ -43,9 +45,15 @@ type begun struct {
 // together runs a test with nodes that have formed a cluster and run.
 func together(t *testing.T, names []string, test func(t *testing.T, c *team)) {
 	t.Helper()
+	togetherAs(t, nil, names, test)
+}
+
+// togetherAs gives the nodes labels.
+func togetherAs(t *testing.T, labels map[string]map[string]string, names []string, test func(t *testing.T, c *team)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c := &team{t: t, dir: t.TempDir(), names: names, nodes: map[string]*chronos.Scheduler{}, ends: map[string]func() error{},
-			live: map[string]int{}, most: map[string]int{}}
+			live: map[string]int{}, most: map[string]int{}, labels: labels}
 		c.open(names...)
 		for _, name := range names {
 			c.run(name, "h")
@@ -74,7 +82,7 @@ func (c *team) options(name string) chronos.Options {
 	if os.Getenv("CHRONOS_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo})).With("on", name)
 	}
-	o := chronos.Options{Dir: filepath.Join(c.dir, name), Node: name, Logger: log}
+	o := chronos.Options{Dir: filepath.Join(c.dir, name), Node: name, Logger: log, Labels: c.labels[name]}
 	o.Cluster = &chronos.Cluster{ID: "team", Listener: c.net.Listen("addr-" + name), Dial: c.net.Dialer("addr-" + name), Worker: name == c.worker}
 	for _, n := range c.names {
 		o.Cluster.Peers = append(o.Cluster.Peers, chronos.Peer{Node: n, Addr: "addr-" + n})
@@ -140,14 +148,34 @@ func (c *team) begin(node string, x chronos.Execution) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.starts = append(c.starts, begun{node, x.Job, x.Due, time.Now(), x.FencingToken})
-	c.live[x.Job]++
-	c.most[x.Job] = max(c.most[x.Job], c.live[x.Job])
+	for _, name := range c.counted(x.Job) {
+		c.live[name]++
+		c.most[name] = max(c.most[name], c.live[name])
+	}
+}
+
+// counted is what a start of a job counts for.
+func (c *team) counted(job string) []string {
+	if g := c.groups[job]; g != "" {
+		return []string{job, g}
+	}
+	return []string{job}
+}
+
+// together counts jobs as one, beside each of them.
+func (c *team) together(group string, jobs []chronos.Job) {
+	c.groups = map[string]string{}
+	for _, j := range jobs {
+		c.groups[j.ID] = "group " + group
+	}
 }
 
 func (c *team) end(x chronos.Execution) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.live[x.Job]--
+	for _, name := range c.counted(x.Job) {
+		c.live[name]--
+	}
 }
 
 func (c *team) begun() []begun {

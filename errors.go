@@ -83,6 +83,7 @@ func rename(err error) error {
 		{raftfsm.ErrWrongCluster, ErrConflict},
 		{raftfsm.ErrForgotten, ErrConflict},
 		{raftfsm.ErrRemoved, ErrConflict},
+		{raftfsm.ErrLevel, ErrConflict},
 	} {
 		if errors.Is(err, pair.inner) {
 			return fmt.Errorf("%w: %w", pair.outer, err)

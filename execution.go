@@ -26,6 +26,7 @@ type Execution struct {
 	Attempt      int    // number of the current or newest attempt, from 1
 	FencingToken uint64 // of the newest attempt; grows with every attempt of the job
 	Node         string // who runs it, or ran it last
+	Target       string // the node that it is for, of a job for every node
 
 	Payload         []byte // only inside a handler
 	Output          []byte // of the last attempt, once the execution is over
@@ -108,6 +109,7 @@ const (
 	ReasonShutdown   Reason = "shutdown"     // the node stopped
 	ReasonRequest    Reason = "request"      // somebody asked
 	ReasonStuck      Reason = "stuck"        // the handler ignored its context
+	ReasonNode       Reason = "node"         // a job for every node, and no node was there
 )
 
 // Origin says where an execution came from.
@@ -129,6 +131,7 @@ const (
 	WaitingRoom    Waiting = "room"    // a node that is up, has the handler and has room
 	WaitingInstant Waiting = "instant" // the instant of its next attempt
 	WaitingOverlap Waiting = "overlap" // another execution of the job
+	WaitingKey     Waiting = "key"     // a place of the job's concurrency key
 )
 
 var (
@@ -146,7 +149,7 @@ var (
 		store.Reason_REASON_BUFFER: ReasonBuffer, store.Reason_REASON_EDIT: ReasonEdit,
 		store.Reason_REASON_DELETED: ReasonDeleted, store.Reason_REASON_SHUTDOWN: ReasonShutdown,
 		store.Reason_REASON_REQUEST: ReasonRequest, store.Reason_REASON_STUCK: ReasonStuck,
-		store.Reason_REASON_ZONE: ReasonZone,
+		store.Reason_REASON_ZONE: ReasonZone, store.Reason_REASON_NODE: ReasonNode,
 	}
 	originNames = map[store.Origin]Origin{
 		store.Origin_ORIGIN_SCHEDULE: OriginSchedule, store.Origin_ORIGIN_TRIGGER: OriginTrigger,
@@ -154,7 +157,7 @@ var (
 	}
 	waitNames = map[store.Wait]Waiting{
 		store.Wait_WAIT_ROOM: WaitingRoom, store.Wait_WAIT_INSTANT: WaitingInstant,
-		store.Wait_WAIT_OVERLAP: WaitingOverlap, store.Wait_WAIT_ASSIGNED: WaitingInstant,
+		store.Wait_WAIT_OVERLAP: WaitingOverlap, store.Wait_WAIT_KEY: WaitingKey, store.Wait_WAIT_ASSIGNED: WaitingInstant,
 	}
 )
 
@@ -165,7 +168,7 @@ func executionFrom(job, exec string, x *store.Execution, now time.Time) Executio
 		ID: store.JoinID(job, exec), Job: job, Generation: x.Generation, Version: x.Version,
 		Due: instant(x.Due), Origin: originNames[x.Origin],
 		Status: statusNames[x.Status], Reason: reasonNames[x.Reason], Waiting: waitNames[x.Wait],
-		Attempt: int(x.Attempts), FencingToken: x.Token, Node: x.Node,
+		Attempt: int(x.Attempts), FencingToken: x.Token, Node: x.Node, Target: x.Target,
 		Output: x.Output, OutputTruncated: x.Truncated, Error: x.Error,
 		CreatedAt: instant(x.CreatedAt), ReadyAt: instant(x.ReadyAt), EndedAt: instant(x.EndedAt),
 		Elided: int(x.Elided), RangeTo: instant(x.RangeTo), Count: max(1, int(x.RangeCount)), CountIsFloor: x.RangeMore,

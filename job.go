@@ -20,7 +20,7 @@ type Job struct {
 	// Payload is passed to the handler, or sent as the webhook's body. At most
 	// 256 KiB.
 	Payload []byte
-	// Labels are for selection; at most 32, keys up to 64 bytes and values up
+	// Labels are for selection of jobs (Placement selects nodes); at most 32, keys up to 64 bytes and values up
 	// to 256.
 	Labels map[string]string
 	// Description is free text of up to 1 KiB.
@@ -49,6 +49,11 @@ type Job struct {
 	// Timeout ends an attempt's context. Default: none for handlers, 5 minutes
 	// for webhooks.
 	Timeout time.Duration
+	// Placement says on which nodes the job may run. Default: any.
+	Placement Placement
+	// Concurrency makes the job share a number of places with others. Default:
+	// none.
+	Concurrency Concurrency
 	// Priority: when there is not enough room, higher goes first; waiting for a
 	// minute outweighs one step, so that nothing starves. From -100 to 100.
 	Priority int
@@ -133,6 +138,39 @@ const (
 	AtLeastOnce Delivery = "at_least_once" // it is repeated under the same execution ID (default)
 	AtMostOnce  Delivery = "at_most_once"  // the execution ends as lost and is never repeated
 )
+
+// Placement says on which nodes a job may run, beside that they have its handler
+// and room for it.
+type Placement struct {
+	// Labels: only nodes whose Options.Labels have all of these. Without such a
+	// node an execution waits (WaitingRoom). At most 32.
+	Labels map[string]string
+	// EveryNode: at each instant once on every node that runs then and can have
+	// it, each of them an execution of its own. It waits for that node, and for no
+	// other; the overlap policy looks at what is unfinished on that node. At an
+	// instant for which there is no node the ledger says missed, ReasonNode. A
+	// Trigger or Backfill runs on every node, too. Excludes Sticky, MaxRuns and a
+	// Schedule of After.
+	EveryNode bool
+	// Sticky: preferably where the job ran last, if that node has room: for
+	// handlers that keep something warm. Another node gets it rather than that it
+	// waits.
+	Sticky bool
+}
+
+// Concurrency is a number of places that jobs share over the whole cluster: at
+// most so many executions with the key are unfinished at once. One takes its
+// place when it is ready to start and keeps it until it is final, also while it
+// waits for a node or for its next attempt; without a place it waits
+// (WaitingKey), by priority and age.
+type Concurrency struct {
+	// Key names what is shared, for example "tenant-7". "" is none. At most 128
+	// bytes.
+	Key string
+	// Limit is the number of places, as this job sees it: give all jobs with one
+	// key the same. Default 1.
+	Limit int
+}
 
 // Retry says how failed attempts are repeated. The delay before attempt n+1 is
 // Initial × Multiplier^(n-1), at most Max, of which a random share is taken

@@ -28,6 +28,7 @@ type member struct {
 	contact atomic.Pointer[time.Time] // before the newest beat that was answered
 	fenced  atomic.Bool               // given up, not taken up again yet
 	lapsed  atomic.Bool               // a fence has to follow
+	relabel atomic.Bool               // this node's labels are to be announced
 	wake    chan struct{}
 }
 
@@ -177,6 +178,9 @@ func (m *member) rejoin(began time.Time) {
 
 // observe looks for what the log says of this node's own session.
 func (m *member) observe(eff *raftfsm.Effects) {
+	if eff.Raised && len(m.s.options.Labels) > 0 {
+		m.relabel.Store(true) // this is the state machine's goroutine
+	}
 	for _, o := range eff.Expired {
 		if o.Node == m.s.options.Node && o.Incarnation == m.s.incarnation.Load() {
 			m.lapse()
@@ -199,13 +203,37 @@ func (m *member) lead() {
 		}
 		if leads {
 			m.expire()
+			m.raise()
 		}
+		m.announceLabels()
 		select {
 		case <-tick.C:
 		case <-m.s.node.LeaderCh():
 		case <-m.ctx.Done():
 			return
 		}
+	}
+}
+
+// raise has the cluster use what all members know by now.
+func (m *member) raise() {
+	ctx, cancel := context.WithTimeout(m.ctx, m.s.options.Cluster.Lease)
+	defer cancel()
+	if err := m.s.node.Raise(ctx, time.Now().UnixNano()); err != nil && m.ctx.Err() == nil {
+		m.log.Debug("chronos: the feature level could not be raised yet", "error", err)
+	}
+}
+
+// announceLabels tells the log this node's labels, once all members know what
+// that means.
+func (m *member) announceLabels() {
+	if !m.relabel.Swap(false) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(m.ctx, m.s.options.Cluster.Lease)
+	defer cancel()
+	if err := m.s.alone(ctx, func() error { return m.s.announceAlone(ctx) }); err != nil {
+		m.relabel.Store(true)
 	}
 }
 
@@ -299,6 +327,7 @@ func (m *member) members() []Member {
 		voter, member := voters[node]
 		out = append(out, Member{
 			Voter: voter, Removed: !member, Node: node, Capacity: int(sess.Capacity), Handlers: sess.Handlers, Expired: sess.Expired, Incarnation: sess.Incarnation,
+			Labels: labelsFrom(sess.Labels), Level: int(max(sess.Features, raftfsm.LevelFirst)),
 		})
 	}
 	return out

@@ -51,7 +51,11 @@ func (j *Job) definition(old *store.Definition) *store.Definition {
 		CatchUpWindow: int64(j.CatchUpWindow), StartDeadline: int64(j.StartDeadline), Timeout: int64(j.Timeout),
 		Priority: int32(j.Priority), MaxRuns: int64(j.MaxRuns), RemoveAfter: j.RemoveAfter,
 		PauseOnFailure: j.PauseOnFailure, KeepAge: int64(j.Retention.Age), KeepCount: int64(j.Retention.Count),
-		Retry: j.Retry.record(),
+		Retry:      j.Retry.record(),
+		NodeLabels: labelRecords(j.Placement.Labels), EveryNode: j.Placement.EveryNode, Sticky: j.Placement.Sticky,
+	}
+	if j.Concurrency.Key != "" {
+		def.ConcurrencyKey, def.ConcurrencyLimit = j.Concurrency.Key, int64(orDefault(j.Concurrency.Limit, 1))
 	}
 	if overlap == store.Overlap_OVERLAP_BUFFER_ALL {
 		def.BufferMax = int64(orDefault(j.BufferMax, bufferMax))
@@ -171,7 +175,9 @@ func jobFrom(id string, def *store.Definition) Job {
 		StartDeadline: time.Duration(def.StartDeadline), Delivery: deliveryNames[def.Delivery],
 		Timeout: time.Duration(def.Timeout), Priority: int(def.Priority), MaxRuns: int(def.MaxRuns),
 		RemoveAfter: def.RemoveAfter, PauseOnFailure: def.PauseOnFailure,
-		Retention: Retention{Age: time.Duration(def.KeepAge), Count: int(def.KeepCount)},
+		Retention:   Retention{Age: time.Duration(def.KeepAge), Count: int(def.KeepCount)},
+		Placement:   Placement{Labels: labelsFrom(def.NodeLabels), EveryNode: def.EveryNode, Sticky: def.Sticky},
+		Concurrency: Concurrency{Key: def.ConcurrencyKey, Limit: int(def.ConcurrencyLimit)},
 	}
 	if r := def.Retry; r != nil {
 		j.Retry = Retry{

@@ -30,6 +30,7 @@ type NodeStatus struct {
 	// Trouble names jobs that cannot be scheduled, and why. The others go on.
 	Trouble map[string]string
 
+	Level                           int // feature level in use: what all members know
 	AppliedIndex, CommitIndex, Term uint64
 	LogBytes                        int64  // since the last snapshot
 	Queue                           int    // commands waiting to be committed
@@ -47,6 +48,8 @@ type Member struct {
 	Removed     bool // it was a member once
 	Expired     bool // its lease has run out, and it has not come back
 	Incarnation uint64
+	Labels      map[string]string
+	Level       int // feature level that its program knows
 }
 
 // ready tells if writes are accepted.
@@ -70,7 +73,7 @@ func (s *Scheduler) Status() NodeStatus {
 		Trouble:      maps.Clone(s.planner.Trouble()),
 		AppliedIndex: raft.AppliedIndex, CommitIndex: raft.CommitIndex, Term: raft.Term,
 		LogBytes: raft.LogBytes, Queue: raft.Queue, DiskFull: raft.DiskFull, Recovered: raft.Recovered,
-		Records: s.node.Store().Applied().GetRecords(),
+		Records: s.node.Store().Applied().GetRecords(), Level: int(s.node.Level()),
 	}
 	if err := s.node.Err(); err != nil {
 		out.Err = translate(err)

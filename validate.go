@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/chronos-go/chronos/dispatch"
+	"github.com/chronos-go/chronos/internal/schedule"
 	"github.com/chronos-go/chronos/store"
 )
 
@@ -29,6 +30,8 @@ const (
 	maxAttempts    = 10_000
 	maxPriority    = 100
 	bufferMax      = 1_000
+	maxPlaces      = 1_000_000
+	maxKeyName     = 128
 	catchUpDefault = 100
 	catchUpMost    = 10_000
 	maxDuration    = 100 * 365 * 24 * time.Hour // so that adding to an instant never overflows
@@ -75,7 +78,9 @@ func (j *Job) validate(old *store.Definition) error {
 		j.checkTarget,
 		func() error { return j.Schedule.For(j.ID).Err() },
 		j.checkTexts,
-		j.checkLabels,
+		func() error { return checkLabels("Job.Labels", j.Labels) },
+		j.checkPlacement,
+		j.checkConcurrency,
 		j.checkPolicies,
 		j.checkNumbers,
 		j.Retry.check,
@@ -109,22 +114,48 @@ func (j *Job) checkTexts() error {
 	return checkText("Job.Note", j.Note, maxNote)
 }
 
-func (j *Job) checkLabels() error {
-	if len(j.Labels) > maxLabels {
-		return invalid("Job.Labels", "has %d entries; at most %d are allowed", len(j.Labels), maxLabels)
+func checkLabels(field string, labels map[string]string) error {
+	if len(labels) > maxLabels {
+		return invalid(field, "has %d entries; at most %d are allowed", len(labels), maxLabels)
 	}
-	for k, v := range j.Labels {
+	for _, k := range slices.Sorted(maps.Keys(labels)) {
 		if k == "" {
-			return invalid("Job.Labels", "has an empty key")
+			return invalid(field, "has an empty key")
 		}
-		if err := checkText("Job.Labels key", k, maxLabelKey); err != nil {
+		if err := checkText(field+" key", k, maxLabelKey); err != nil {
 			return err
 		}
-		if err := checkText("Job.Labels["+k+"]", v, maxLabelValue); err != nil {
+		if err := checkText(field+"["+k+"]", labels[k], maxLabelValue); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (j *Job) checkPlacement() error {
+	if j.Placement.EveryNode {
+		const each = "excludes %s: each node has executions of its own"
+		switch specs := j.Schedule.specs; {
+		case j.Placement.Sticky:
+			return invalid("Job.Placement.EveryNode", "excludes Sticky: there is nothing to choose")
+		case j.MaxRuns != 0:
+			return invalid("Job.Placement.EveryNode", each, "MaxRuns")
+		case len(specs) == 1 && specs[0].Kind == schedule.KindAfter:
+			return invalid("Job.Placement.EveryNode", each, "a Schedule of After")
+		}
+	}
+	return checkLabels("Job.Placement.Labels", j.Placement.Labels)
+}
+
+func (j *Job) checkConcurrency() error {
+	c := j.Concurrency
+	switch {
+	case c.Key == "" && c.Limit != 0:
+		return invalid("Job.Concurrency.Key", "is required with a Limit")
+	case c.Limit < 0 || c.Limit > maxPlaces:
+		return invalid("Job.Concurrency.Limit", "%d is not between 0 and %d", c.Limit, maxPlaces)
+	}
+	return checkText("Job.Concurrency.Key", c.Key, maxKeyName)
 }
 
 func (j *Job) checkPolicies() error {

@@ -189,7 +189,7 @@ func (e *entry) ready(c *Ready) (*Result, error) {
 }
 
 func (e *entry) deadline(s *subject, c *Ready, x *store.Execution) (*Result, error) {
-	waits := x.Wait == store.Wait_WAIT_ROOM || x.Wait == store.Wait_WAIT_OVERLAP
+	waits := x.Wait == store.Wait_WAIT_ROOM || x.Wait == store.Wait_WAIT_KEY || x.Wait == store.Wait_WAIT_OVERLAP
 	if !waits || x.DeadlineAt != c.ReadyAt || e.now < x.DeadlineAt {
 		return &Result{Code: Code_CODE_STALE}, nil
 	}
@@ -246,7 +246,7 @@ func (e *entry) returned(s *subject, c *HandBack, x *store.Execution) error {
 		return e.final(s, c.Execution, x, store.Status_STATUS_LOST, store.Reason_REASON_SHUTDOWN)
 	case recalled != 0 && !c.Started && withdrawable(x, recalled):
 		return e.withdraw(s, c.Execution, x, recalled)
-	case recalled == 0 && !c.Started && withdrawable(x, e.now):
+	case recalled == 0 && !c.Started && withdrawable(x, e.now) && x.Target == "": // its node comes back for the others
 		return e.withdraw(s, c.Execution, x, 0)
 	default:
 		return e.place(s, c.Execution, x)
@@ -258,6 +258,9 @@ func (e *entry) returned(s *subject, c *HandBack, x *store.Execution) error {
 // (0) the job is due at it once more, for whoever is there then.
 func (e *entry) withdraw(s *subject, exec string, x *store.Execution, edit int64) error {
 	if err := e.leave(s, exec, x); err != nil {
+		return err
+	}
+	if err := e.vacate(x); err != nil {
 		return err
 	}
 	s.st.Active--
@@ -277,7 +280,7 @@ func (e *entry) withdraw(s *subject, exec string, x *store.Execution, edit int64
 	if err := e.tx.DeleteExecution(s.id, exec); err != nil {
 		return err
 	}
-	return e.free(s)
+	return e.free(s, x)
 }
 
 // dueAgain lets the schedule go on after a withdrawal. An edit or a resume has

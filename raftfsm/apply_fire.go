@@ -94,15 +94,22 @@ func (e *entry) busy(s *subject, c *Fire) (bool, error) {
 		if s.st.Active == 0 {
 			continue
 		}
-		x, err := e.tx.Execution(s.id, store.ScheduledKey(run.Due, s.job.Generation))
-		if err != nil {
-			return false, err
-		}
-		if x != nil && x.RecallAt != 0 {
-			return true, nil
+		recalled, err := e.recalled(s, run.Due)
+		if err != nil || recalled {
+			return recalled, err
 		}
 	}
 	return false, nil
+}
+
+// recalled tells if an attempt of an occurrence is under recall.
+func (e *entry) recalled(s *subject, due int64) (bool, error) {
+	if s.job.Definition.EveryNode {
+		some, err := e.unfinished(s, func(x *store.Execution) bool { return x.Due == due && x.RecallAt != 0 })
+		return len(some) > 0, err
+	}
+	x, err := e.tx.Execution(s.id, store.ScheduledKey(due, s.job.Generation))
+	return x.GetRecallAt() != 0, err
 }
 
 // fireRuns creates the executions; used tells that the job has had all its runs.
@@ -112,21 +119,16 @@ func (e *entry) fireRuns(s *subject, runs []*Run) (used bool, err error) {
 		if def.MaxRuns > 0 && s.st.Runs >= uint64(def.MaxRuns) {
 			return true, nil
 		}
-		exec := store.ScheduledKey(run.Due, s.job.Generation)
+		base := store.ScheduledKey(run.Due, s.job.Generation)
 		s.st.LastDue = max(s.st.LastDue, run.Due)
-		old, err := e.tx.Execution(s.id, exec)
+		made := func() *store.Execution {
+			return &store.Execution{Generation: s.job.Generation, Due: run.Due, ReadyAt: max(run.StartAt, run.Due)}
+		}
+		keys, _, err := e.each(s, base, made, nil)
+		if err == nil && len(keys) == 0 {
+			err = e.nowhere(s, base, made())
+		}
 		if err != nil {
-			return false, err
-		}
-		if old != nil {
-			continue // the same occurrence a second time: the first one stands
-		}
-		x := &store.Execution{
-			Generation: s.job.Generation,
-			Due:        run.Due,
-			ReadyAt:    max(run.StartAt, run.Due),
-		}
-		if err := e.admit(s, exec, x); err != nil {
 			return false, err
 		}
 	}
@@ -213,17 +215,21 @@ func (e *entry) decide(s *subject, exec string, x *store.Execution) error {
 		}
 	}
 	overlap := overlapOf(def, x)
-	if s.st.Active == 0 || overlap == store.Overlap_OVERLAP_ALLOW_ALL {
+	rivals, err := e.rivals(s, x.Target)
+	if err != nil {
+		return err
+	}
+	if rivals == 0 || overlap == store.Overlap_OVERLAP_ALLOW_ALL {
 		return e.start(s, exec, x)
 	}
 	switch overlap {
 	case store.Overlap_OVERLAP_BUFFER_ONE:
-		if len(s.st.Buffer) > 0 {
+		if s.buffered(x.Target) > 0 {
 			return e.verdict(s, exec, x, store.Status_STATUS_SKIPPED, store.Reason_REASON_OVERLAP)
 		}
 		return e.buffer(s, exec, x)
 	case store.Overlap_OVERLAP_BUFFER_ALL:
-		if limit := def.BufferMax; len(s.st.Buffer) >= bufferDefault || limit > 0 && int64(len(s.st.Buffer)) >= limit {
+		if limit := def.BufferMax; len(s.st.Buffer) >= bufferDefault || limit > 0 && int64(s.buffered(x.Target)) >= limit {
 			return e.verdict(s, exec, x, store.Status_STATUS_DROPPED, store.Reason_REASON_BUFFER)
 		}
 		return e.buffer(s, exec, x)
@@ -305,10 +311,10 @@ func (e *entry) forgetDeadline(s *subject, exec string, x *store.Execution) erro
 // cancelOther asks what runs to stop; the newcomer starts when it has ended,
 // and takes the place of one that waited for the same.
 func (e *entry) cancelOther(s *subject, exec string, x *store.Execution) error {
-	if err := e.supersede(s); err != nil {
+	if err := e.supersede(s, x.Target); err != nil {
 		return err
 	}
-	others, err := e.unfinished(s, func(o *store.Execution) bool { return !o.Cancel })
+	others, err := e.unfinished(s, withTarget(x, func(o *store.Execution) bool { return !o.Cancel }))
 	if err != nil {
 		return err
 	}
@@ -327,10 +333,10 @@ func (e *entry) cancelOther(s *subject, exec string, x *store.Execution) error {
 // refused. If more is unfinished than one entry may touch, the newcomer waits
 // for the rest.
 func (e *entry) terminateOther(s *subject, exec string, x *store.Execution) error {
-	if err := e.supersede(s); err != nil {
+	if err := e.supersede(s, x.Target); err != nil {
 		return err
 	}
-	others, err := e.unfinished(s, func(*store.Execution) bool { return true })
+	others, err := e.unfinished(s, withTarget(x, func(*store.Execution) bool { return true }))
 	if err != nil {
 		return err
 	}
@@ -340,16 +346,18 @@ func (e *entry) terminateOther(s *subject, exec string, x *store.Execution) erro
 			return err
 		}
 	}
-	if s.st.Active > 0 {
+	if rivals, err := e.rivals(s, x.Target); err != nil {
+		return err
+	} else if rivals > 0 {
 		return e.buffer(s, exec, x)
 	}
 	return e.start(s, exec, x)
 }
 
-// supersede skips what is buffered.
-func (e *entry) supersede(s *subject) error {
-	waiting := s.st.Buffer
-	s.st.Buffer = nil
+// supersede skips what is buffered, for a node or for all.
+func (e *entry) supersede(s *subject, target string) error {
+	waiting, rest := split(s.st.Buffer, target)
+	s.st.Buffer = rest
 	for _, exec := range waiting {
 		x, err := e.tx.Execution(s.id, exec)
 		if err != nil {

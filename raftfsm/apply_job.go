@@ -181,12 +181,19 @@ func (e *entry) recallAhead(s *subject) error {
 	return nil
 }
 
-// rehandle moves what waits for room to the queue of the handler that the job
-// has now: nobody may have the old one.
+// rehandle moves what waits for room, or for a place of a concurrency key, to the
+// queue that the job as it is now calls for: nobody may have the old handler.
 func (e *entry) rehandle(s *subject) error {
-	class := classOf(s.job.Definition)
+	def := s.job.Definition
+	e.stir(def.ConcurrencyKey) // its limit may be higher now
 	moved, err := e.unfinished(s, func(x *store.Execution) bool {
-		return x.Wait == store.Wait_WAIT_ROOM && x.Class != class
+		switch x.Wait {
+		case store.Wait_WAIT_ROOM:
+			return x.Class != classOf(def, x) || x.Slot != def.ConcurrencyKey
+		case store.Wait_WAIT_KEY:
+			return x.Class != gateOf(def.ConcurrencyKey)
+		}
+		return false
 	})
 	if err != nil {
 		return err

@@ -14,8 +14,11 @@ func (e *entry) open(c *Open) (*Result, error) {
 	if old := e.f.sessions[c.Node]; old != nil && old.Expired && old.Incarnation == c.Incarnation {
 		return &Result{Code: Code_CODE_FENCED, Text: fmt.Sprintf("the lease of node %q ran out: it comes back as a new incarnation", c.Node)}, nil
 	}
+	if at := levelOf(e.applied); max(c.Features, LevelFirst) < at {
+		return &Result{Code: Code_CODE_INVALID, Text: fmt.Sprintf("node %q runs an older Chronos (feature level %d) than the cluster has come to use (%d); upgrade it", c.Node, c.Features, at)}, nil
+	}
 	rec := &store.Session{
-		Incarnation: c.Incarnation, Handlers: c.Handlers, Capacity: c.Capacity, At: e.now, Features: c.Features, Addr: c.Addr,
+		Incarnation: c.Incarnation, Handlers: c.Handlers, Capacity: c.Capacity, At: e.now, Features: c.Features, Addr: c.Addr, Labels: c.Labels,
 	}
 	e.eff.Unlocked = true // what an earlier incarnation held is free
 	e.eff.Opened = append(e.eff.Opened, Opened{c.Node, c.Addr, c.Incarnation})

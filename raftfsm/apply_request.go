@@ -20,26 +20,51 @@ func (e *entry) trigger(c *Trigger) (*Result, error) {
 	if first, err := e.triggered(s, c); first != nil || err != nil {
 		return first, err
 	}
-	x := &store.Execution{
-		Generation: s.job.Generation, Due: e.cmd.Now, ReadyAt: e.cmd.Now, Origin: store.Origin_ORIGIN_TRIGGER,
-		HasPayload: c.HasPayload, HasOverlap: c.HasOverlap, Overlap: c.Overlap,
-		Key: c.Key, Actor: e.cmd.Actor, Note: e.cmd.Note,
-	}
-	if c.HasPayload {
-		if err := e.tx.PutPayload(s.id, c.Execution, c.Payload); err != nil {
-			return nil, err
+	def := s.job.Definition
+	exec := c.Execution
+	if def.EveryNode {
+		targets := e.targets(def)
+		if len(targets) == 0 {
+			return &Result{Code: Code_CODE_CONFLICT, Text: fmt.Sprintf("job %q is for every node, and no node is there to run it", c.Job)}, nil
 		}
+		exec = store.TargetKey(exec, targets[0])
 	}
 	if c.Key != "" {
-		if err := e.tx.PutTriggerKey(s.id, c.Key, c.Execution); err != nil {
+		if err := e.tx.PutTriggerKey(s.id, c.Key, exec); err != nil {
 			return nil, err
 		}
 	}
-	s.keep = true
-	if err := e.admit(s, c.Execution, x); err != nil {
+	x, err := e.triggerEach(s, c)
+	if err != nil {
 		return nil, err
 	}
-	return &Result{Execution: c.Execution, Status: x.Status, Changed: true}, e.save(s)
+	return &Result{Execution: exec, Status: x.Status, Changed: true}, e.save(s)
+}
+
+// triggerEach makes what was asked for, on every node where the job is for every
+// one, and returns the first.
+func (e *entry) triggerEach(s *subject, c *Trigger) (first *store.Execution, err error) {
+	s.keep = true
+	keys, _, err := e.each(s, c.Execution, func() *store.Execution {
+		x := &store.Execution{
+			Generation: s.job.Generation, Due: e.cmd.Now, ReadyAt: e.cmd.Now, Origin: store.Origin_ORIGIN_TRIGGER,
+			HasPayload: c.HasPayload, HasOverlap: c.HasOverlap, Overlap: c.Overlap,
+			Key: c.Key, Actor: e.cmd.Actor, Note: e.cmd.Note,
+		}
+		if first == nil {
+			first = x
+		}
+		return x
+	}, func(exec string) error {
+		if !c.HasPayload {
+			return nil
+		}
+		return e.tx.PutPayload(s.id, exec, c.Payload)
+	})
+	if err == nil && first == nil {
+		return nil, fmt.Errorf("trigger made nothing of %v", keys)
+	}
+	return first, err
 }
 
 // triggered is the answer if this trigger was made before.
@@ -74,22 +99,16 @@ func (e *entry) backfill(c *Backfill) (*Result, error) {
 	n := uint64(0)
 	s.keep = true
 	for _, due := range c.Due {
-		exec := store.ExecutionKey(due, store.Origin_ORIGIN_BACKFILL, c.Id)
-		old, err := e.tx.Execution(s.id, exec)
+		_, fresh, err := e.each(s, store.ExecutionKey(due, store.Origin_ORIGIN_BACKFILL, c.Id), func() *store.Execution {
+			return &store.Execution{
+				Generation: s.job.Generation, Due: due, ReadyAt: e.now, Origin: store.Origin_ORIGIN_BACKFILL,
+				HasOverlap: c.HasOverlap, Overlap: c.Overlap, Actor: e.cmd.Actor, Note: e.cmd.Note,
+			}
+		}, nil)
 		if err != nil {
 			return nil, err
 		}
-		if old != nil {
-			continue
-		}
-		x := &store.Execution{
-			Generation: s.job.Generation, Due: due, ReadyAt: e.now, Origin: store.Origin_ORIGIN_BACKFILL,
-			HasOverlap: c.HasOverlap, Overlap: c.Overlap, Actor: e.cmd.Actor, Note: e.cmd.Note,
-		}
-		if err := e.admit(s, exec, x); err != nil {
-			return nil, err
-		}
-		n++
+		n += fresh
 	}
 	return &Result{Count: n, Changed: n > 0}, e.save(s)
 }
@@ -147,6 +166,10 @@ func (e *entry) redrive(c *Redrive) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	rivals, err := e.rivals(s, x.GetTarget())
+	if err != nil {
+		return nil, err
+	}
 	switch {
 	case x == nil:
 		return notFound("execution", store.JoinID(c.Job, c.Execution)), nil
@@ -154,7 +177,7 @@ func (e *entry) redrive(c *Redrive) (*Result, error) {
 		return notFound("job", c.Job), nil
 	case !failed(x.Status) && x.Status != store.Status_STATUS_CANCELED && x.Status != store.Status_STATUS_TERMINATED:
 		return conflict("execution %s is %s: only one that ended without success can be run again", c.Job, c.Execution, x.Status), nil
-	case s.st.Active > 0 && overlapOf(s.job.Definition, x) != store.Overlap_OVERLAP_ALLOW_ALL:
+	case rivals > 0 && overlapOf(s.job.Definition, x) != store.Overlap_OVERLAP_ALLOW_ALL:
 		return conflict("execution %s has to wait: the job has another one unfinished (%s)", c.Job, c.Execution, s.st.LastStatus), nil
 	case x.HasPayload:
 		return conflict("execution %s had a payload of its own, which is not kept after the end (%s): trigger the job anew", c.Job, c.Execution, x.Status), nil

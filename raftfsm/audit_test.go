@@ -2,6 +2,7 @@ package raftfsm
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/chronos-go/chronos/store"
 )
@@ -10,11 +11,14 @@ import (
 // together: indexes and counters say exactly what the rows say.
 func (s *scenario) audit() error {
 	return s.f.st.View(func(r *store.Reader) error {
-		a := &auditor{r: r, want: map[string]int{}, load: map[string]int64{}}
+		a := &auditor{r: r, want: map[string]int{}, load: map[string]int64{}, slots: map[string]uint64{}, gated: map[string]int{}}
 		if err := a.jobs(); err != nil {
 			return err
 		}
 		if err := a.indexes(); err != nil {
+			return err
+		}
+		if err := a.gates(s.f); err != nil {
 			return err
 		}
 		return a.memory(s.f)
@@ -26,6 +30,9 @@ type auditor struct {
 	want map[string]int // index entries that the rows call for
 	load map[string]int64
 	wait int
+
+	slots map[string]uint64 // places of concurrency keys that rows hold
+	gated map[string]int    // and those that wait for one
 }
 
 func (a *auditor) jobs() error {
@@ -63,19 +70,21 @@ func (a *auditor) job(id string) error {
 			return fmt.Errorf("is due though deleted or paused")
 		}
 	}
-	c := &counts{}
+	c := &counts{on: map[string]bool{}}
 	err = a.r.Executions(id, "", func(exec string, x *store.Execution) (bool, error) {
 		return true, a.row(c, id, exec, rec, x)
 	})
 	if err != nil {
 		return err
 	}
-	lock, err := a.r.Lock(id)
-	if err != nil {
-		return err
-	}
-	if lock != nil && c.byExec[lock.Execution] != lock.Token {
-		return fmt.Errorf("its lock is held by %s with token %d, which does not run", lock.Execution, lock.Token)
+	for _, target := range []string{"", "a", "b"} {
+		lock, err := a.r.Lock(store.TargetKey(id, target))
+		if err != nil {
+			return err
+		}
+		if lock != nil && c.byExec[lock.Execution] != lock.Token {
+			return fmt.Errorf("its lock is held by %s with token %d, which does not run", lock.Execution, lock.Token)
+		}
 	}
 	switch {
 	case st.Active != c.active:
@@ -87,6 +96,11 @@ func (a *auditor) job(id string) error {
 	case c.buffered > 0 && c.active == 0:
 		return fmt.Errorf("is idle, and %d are buffered", c.buffered)
 	}
+	for _, exec := range st.Buffer {
+		if target := store.KeyTarget(exec); target != "" && !c.on[target] && !c.on[""] {
+			return fmt.Errorf("is idle on %s, and %s is buffered", target, exec)
+		}
+	}
 	return nil
 }
 
@@ -94,11 +108,21 @@ type counts struct {
 	active, rows uint64
 	buffered     int
 	byExec       map[string]uint64
+	on           map[string]bool // nodes that unfinished executions are for; "" = any
 }
 
 func (a *auditor) row(c *counts, id, exec string, rec *store.Job, x *store.Execution) error {
 	c.rows++
+	if x.Target != store.KeyTarget(exec) {
+		return fmt.Errorf("%s is for %q", exec, x.Target)
+	}
+	if x.Slot != "" {
+		a.slots[x.Slot]++
+	}
 	if x.Status != store.Status_STATUS_PENDING {
+		if x.Slot != "" {
+			return fmt.Errorf("%s is final and holds a place of %q", exec, x.Slot)
+		}
 		if x.Wait != store.Wait_WAIT_NONE {
 			return fmt.Errorf("%s is final and waits", exec)
 		}
@@ -112,8 +136,21 @@ func (a *auditor) row(c *counts, id, exec string, rec *store.Job, x *store.Execu
 	case store.Wait_WAIT_OVERLAP:
 		c.buffered++
 		a.deadline(id, exec, x)
+		if x.Slot != "" {
+			return fmt.Errorf("%s is buffered and holds a place of %q", exec, x.Slot)
+		}
 		return nil
+	case store.Wait_WAIT_KEY:
+		a.gated[strings.TrimPrefix(x.Class, gatePrefix)]++
+		if x.Class != gateOf(rec.Definition.ConcurrencyKey) || x.Slot != "" {
+			return fmt.Errorf("%s waits at %s with a place of %q", exec, x.Class, x.Slot)
+		}
+		a.want[fmt.Sprintf("waiting %s %d %s %s", x.Class, x.Rank, id, exec)]++
+		a.deadline(id, exec, x)
 	case store.Wait_WAIT_ROOM:
+		if x.Slot != rec.Definition.ConcurrencyKey {
+			return fmt.Errorf("%s waits for room with a place of %q", exec, x.Slot)
+		}
 		a.wait++
 		a.want[fmt.Sprintf("waiting %s %d %s %s", x.Class, x.Rank, id, exec)]++
 		a.deadline(id, exec, x)
@@ -129,6 +166,31 @@ func (a *auditor) row(c *counts, id, exec string, rec *store.Job, x *store.Execu
 		return fmt.Errorf("%s is unfinished and waits for nothing", exec)
 	}
 	c.active++
+	c.on[x.Target] = true
+	return nil
+}
+
+// gates holds the places taken against the rows, and finds who could pass.
+func (a *auditor) gates(f *fsm) error {
+	for _, key := range []string{"p", "q"} {
+		p, err := a.r.Places(key)
+		if err != nil {
+			return err
+		}
+		if p.GetTaken() != a.slots[key] || f.gated[key] != a.gated[key] {
+			return fmt.Errorf("key %s: %d places are taken, the record says %d; %d wait, memory says %d", key, a.slots[key], p.GetTaken(), a.gated[key], f.gated[key])
+		}
+		err = a.r.Waiting(gateOf(key), func(w store.WaitingEntry) (bool, error) {
+			rec, err := a.r.Job(w.Job)
+			if err == nil && p.GetTaken() < uint64(rec.Definition.ConcurrencyLimit) && !f.ajar[key] {
+				err = fmt.Errorf("key %s: %d of %d places are taken, and %s:%s waits", key, p.GetTaken(), rec.Definition.ConcurrencyLimit, w.Job, w.Exec)
+			}
+			return false, err
+		})
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

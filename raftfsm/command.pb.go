@@ -158,6 +158,7 @@ type Command struct {
 	//	*Command_Expire
 	//	*Command_Acquire
 	//	*Command_Release
+	//	*Command_Raise
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -399,6 +400,15 @@ func (x *Command) GetRelease() *Release {
 	return nil
 }
 
+func (x *Command) GetRaise() *Raise {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Raise); ok {
+			return x.Raise
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -479,6 +489,10 @@ type Command_Release struct {
 	Release *Release `protobuf:"bytes,28,opt,name=release,proto3,oneof"`
 }
 
+type Command_Raise struct {
+	Raise *Raise `protobuf:"bytes,29,opt,name=raise,proto3,oneof"`
+}
+
 func (*Command_Put) isCommand_Body() {}
 
 func (*Command_Delete) isCommand_Body() {}
@@ -516,6 +530,8 @@ func (*Command_Expire) isCommand_Body() {}
 func (*Command_Acquire) isCommand_Body() {}
 
 func (*Command_Release) isCommand_Body() {}
+
+func (*Command_Raise) isCommand_Body() {}
 
 // Span accounts for instants that will not run.
 type Span struct {
@@ -1589,7 +1605,8 @@ type Open struct {
 	Handlers      []string               `protobuf:"bytes,3,rep,name=handlers,proto3" json:"handlers,omitempty"`
 	Capacity      int64                  `protobuf:"varint,4,opt,name=capacity,proto3" json:"capacity,omitempty"`
 	Features      uint32                 `protobuf:"varint,5,opt,name=features,proto3" json:"features,omitempty"`
-	Addr          string                 `protobuf:"bytes,6,opt,name=addr,proto3" json:"addr,omitempty"` // where it is, "" without a cluster
+	Addr          string                 `protobuf:"bytes,6,opt,name=addr,proto3" json:"addr,omitempty"`     // where it is, "" without a cluster
+	Labels        []*store.Label         `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty"` // sorted by key; from feature level 2 on
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1664,6 +1681,13 @@ func (x *Open) GetAddr() string {
 		return x.Addr
 	}
 	return ""
+}
+
+func (x *Open) GetLabels() []*store.Label {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
 }
 
 type Resolve struct {
@@ -1812,6 +1836,52 @@ func (x *Expire) GetAfter() string {
 	return ""
 }
 
+// Raise has the cluster use what a newer Chronos brought, because every member
+// knows it by now.
+type Raise struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Level         uint32                 `protobuf:"varint,1,opt,name=level,proto3" json:"level,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Raise) Reset() {
+	*x = Raise{}
+	mi := &file_raftfsm_command_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Raise) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Raise) ProtoMessage() {}
+
+func (x *Raise) ProtoReflect() protoreflect.Message {
+	mi := &file_raftfsm_command_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Raise.ProtoReflect.Descriptor instead.
+func (*Raise) Descriptor() ([]byte, []int) {
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Raise) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
 // Acquire takes a lock of the host's, if nobody alive has it.
 type Acquire struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1825,7 +1895,7 @@ type Acquire struct {
 
 func (x *Acquire) Reset() {
 	*x = Acquire{}
-	mi := &file_raftfsm_command_proto_msgTypes[17]
+	mi := &file_raftfsm_command_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1837,7 +1907,7 @@ func (x *Acquire) String() string {
 func (*Acquire) ProtoMessage() {}
 
 func (x *Acquire) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[17]
+	mi := &file_raftfsm_command_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1850,7 +1920,7 @@ func (x *Acquire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acquire.ProtoReflect.Descriptor instead.
 func (*Acquire) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{17}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Acquire) GetName() string {
@@ -1891,7 +1961,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_raftfsm_command_proto_msgTypes[18]
+	mi := &file_raftfsm_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1903,7 +1973,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[18]
+	mi := &file_raftfsm_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1916,7 +1986,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{18}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Release) GetName() string {
@@ -1945,7 +2015,7 @@ type Ready struct {
 
 func (x *Ready) Reset() {
 	*x = Ready{}
-	mi := &file_raftfsm_command_proto_msgTypes[19]
+	mi := &file_raftfsm_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1957,7 +2027,7 @@ func (x *Ready) String() string {
 func (*Ready) ProtoMessage() {}
 
 func (x *Ready) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[19]
+	mi := &file_raftfsm_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1970,7 +2040,7 @@ func (x *Ready) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ready.ProtoReflect.Descriptor instead.
 func (*Ready) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{19}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Ready) GetJob() string {
@@ -2013,7 +2083,7 @@ type Prune struct {
 
 func (x *Prune) Reset() {
 	*x = Prune{}
-	mi := &file_raftfsm_command_proto_msgTypes[20]
+	mi := &file_raftfsm_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2025,7 +2095,7 @@ func (x *Prune) String() string {
 func (*Prune) ProtoMessage() {}
 
 func (x *Prune) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[20]
+	mi := &file_raftfsm_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2038,7 +2108,7 @@ func (x *Prune) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prune.ProtoReflect.Descriptor instead.
 func (*Prune) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{20}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Prune) GetJob() string {
@@ -2079,7 +2149,7 @@ type Redrive struct {
 
 func (x *Redrive) Reset() {
 	*x = Redrive{}
-	mi := &file_raftfsm_command_proto_msgTypes[21]
+	mi := &file_raftfsm_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2091,7 +2161,7 @@ func (x *Redrive) String() string {
 func (*Redrive) ProtoMessage() {}
 
 func (x *Redrive) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[21]
+	mi := &file_raftfsm_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2104,7 +2174,7 @@ func (x *Redrive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redrive.ProtoReflect.Descriptor instead.
 func (*Redrive) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{21}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Redrive) GetJob() string {
@@ -2129,7 +2199,7 @@ type Barrier struct {
 
 func (x *Barrier) Reset() {
 	*x = Barrier{}
-	mi := &file_raftfsm_command_proto_msgTypes[22]
+	mi := &file_raftfsm_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2141,7 +2211,7 @@ func (x *Barrier) String() string {
 func (*Barrier) ProtoMessage() {}
 
 func (x *Barrier) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[22]
+	mi := &file_raftfsm_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2154,7 +2224,7 @@ func (x *Barrier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Barrier.ProtoReflect.Descriptor instead.
 func (*Barrier) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{22}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{23}
 }
 
 type Result struct {
@@ -2175,7 +2245,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_raftfsm_command_proto_msgTypes[23]
+	mi := &file_raftfsm_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2187,7 +2257,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[23]
+	mi := &file_raftfsm_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2200,7 +2270,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{23}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Result) GetCode() Code {
@@ -2279,7 +2349,7 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\n" +
 	"\x15raftfsm/command.proto\x12\x12chronos.raftfsm.v1\x1a\x12store/record.proto\"@\n" +
 	"\x05Batch\x127\n" +
-	"\bcommands\x18\x01 \x03(\v2\x1b.chronos.raftfsm.v1.CommandR\bcommands\"\xe0\b\n" +
+	"\bcommands\x18\x01 \x03(\v2\x1b.chronos.raftfsm.v1.CommandR\bcommands\"\x93\t\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\x03R\x03now\x12\x14\n" +
@@ -2304,7 +2374,8 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\abarrier\x18\x19 \x01(\v2\x1b.chronos.raftfsm.v1.BarrierH\x00R\abarrier\x124\n" +
 	"\x06expire\x18\x1a \x01(\v2\x1a.chronos.raftfsm.v1.ExpireH\x00R\x06expire\x127\n" +
 	"\aacquire\x18\x1b \x01(\v2\x1b.chronos.raftfsm.v1.AcquireH\x00R\aacquire\x127\n" +
-	"\arelease\x18\x1c \x01(\v2\x1b.chronos.raftfsm.v1.ReleaseH\x00R\areleaseB\x06\n" +
+	"\arelease\x18\x1c \x01(\v2\x1b.chronos.raftfsm.v1.ReleaseH\x00R\arelease\x121\n" +
+	"\x05raise\x18\x1d \x01(\v2\x19.chronos.raftfsm.v1.RaiseH\x00R\x05raiseB\x06\n" +
 	"\x04body\"\xb8\x01\n" +
 	"\x04Span\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x03R\x04from\x12\x0e\n" +
@@ -2412,14 +2483,15 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x04kept\x18\a \x01(\bR\x04kept\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x1d\n" +
 	"\n" +
-	"started_at\x18\x06 \x01(\x03R\tstartedAt\"\xa4\x01\n" +
+	"started_at\x18\x06 \x01(\x03R\tstartedAt\"\xd5\x01\n" +
 	"\x04Open\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x1a\n" +
 	"\bhandlers\x18\x03 \x03(\tR\bhandlers\x12\x1a\n" +
 	"\bcapacity\x18\x04 \x01(\x03R\bcapacity\x12\x1a\n" +
 	"\bfeatures\x18\x05 \x01(\rR\bfeatures\x12\x12\n" +
-	"\x04addr\x18\x06 \x01(\tR\x04addr\"\x8e\x01\n" +
+	"\x04addr\x18\x06 \x01(\tR\x04addr\x12/\n" +
+	"\x06labels\x18\a \x03(\v2\x17.chronos.store.v1.LabelR\x06labels\"\x8e\x01\n" +
 	"\aResolve\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x14\n" +
@@ -2430,7 +2502,9 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x12\n" +
 	"\x04term\x18\x03 \x01(\x04R\x04term\x12\x14\n" +
-	"\x05after\x18\x04 \x01(\tR\x05after\"k\n" +
+	"\x05after\x18\x04 \x01(\tR\x05after\"\x1d\n" +
+	"\x05Raise\x12\x14\n" +
+	"\x05level\x18\x01 \x01(\rR\x05level\"k\n" +
 	"\aAcquire\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12 \n" +
@@ -2488,7 +2562,7 @@ func file_raftfsm_command_proto_rawDescGZIP() []byte {
 }
 
 var file_raftfsm_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_raftfsm_command_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_raftfsm_command_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_raftfsm_command_proto_goTypes = []any{
 	(Code)(0),                // 0: chronos.raftfsm.v1.Code
 	(*Batch)(nil),            // 1: chronos.raftfsm.v1.Batch
@@ -2508,17 +2582,19 @@ var file_raftfsm_command_proto_goTypes = []any{
 	(*Open)(nil),             // 15: chronos.raftfsm.v1.Open
 	(*Resolve)(nil),          // 16: chronos.raftfsm.v1.Resolve
 	(*Expire)(nil),           // 17: chronos.raftfsm.v1.Expire
-	(*Acquire)(nil),          // 18: chronos.raftfsm.v1.Acquire
-	(*Release)(nil),          // 19: chronos.raftfsm.v1.Release
-	(*Ready)(nil),            // 20: chronos.raftfsm.v1.Ready
-	(*Prune)(nil),            // 21: chronos.raftfsm.v1.Prune
-	(*Redrive)(nil),          // 22: chronos.raftfsm.v1.Redrive
-	(*Barrier)(nil),          // 23: chronos.raftfsm.v1.Barrier
-	(*Result)(nil),           // 24: chronos.raftfsm.v1.Result
-	(store.Status)(0),        // 25: chronos.store.v1.Status
-	(store.Reason)(0),        // 26: chronos.store.v1.Reason
-	(*store.Definition)(nil), // 27: chronos.store.v1.Definition
-	(store.Overlap)(0),       // 28: chronos.store.v1.Overlap
+	(*Raise)(nil),            // 18: chronos.raftfsm.v1.Raise
+	(*Acquire)(nil),          // 19: chronos.raftfsm.v1.Acquire
+	(*Release)(nil),          // 20: chronos.raftfsm.v1.Release
+	(*Ready)(nil),            // 21: chronos.raftfsm.v1.Ready
+	(*Prune)(nil),            // 22: chronos.raftfsm.v1.Prune
+	(*Redrive)(nil),          // 23: chronos.raftfsm.v1.Redrive
+	(*Barrier)(nil),          // 24: chronos.raftfsm.v1.Barrier
+	(*Result)(nil),           // 25: chronos.raftfsm.v1.Result
+	(store.Status)(0),        // 26: chronos.store.v1.Status
+	(store.Reason)(0),        // 27: chronos.store.v1.Reason
+	(*store.Definition)(nil), // 28: chronos.store.v1.Definition
+	(store.Overlap)(0),       // 29: chronos.store.v1.Overlap
+	(*store.Label)(nil),      // 30: chronos.store.v1.Label
 }
 var file_raftfsm_command_proto_depIdxs = []int32{
 	2,  // 0: chronos.raftfsm.v1.Batch.commands:type_name -> chronos.raftfsm.v1.Command
@@ -2534,31 +2610,33 @@ var file_raftfsm_command_proto_depIdxs = []int32{
 	14, // 10: chronos.raftfsm.v1.Command.hand_back:type_name -> chronos.raftfsm.v1.HandBack
 	15, // 11: chronos.raftfsm.v1.Command.open:type_name -> chronos.raftfsm.v1.Open
 	16, // 12: chronos.raftfsm.v1.Command.resolve:type_name -> chronos.raftfsm.v1.Resolve
-	20, // 13: chronos.raftfsm.v1.Command.ready:type_name -> chronos.raftfsm.v1.Ready
-	21, // 14: chronos.raftfsm.v1.Command.prune:type_name -> chronos.raftfsm.v1.Prune
-	22, // 15: chronos.raftfsm.v1.Command.redrive:type_name -> chronos.raftfsm.v1.Redrive
-	23, // 16: chronos.raftfsm.v1.Command.barrier:type_name -> chronos.raftfsm.v1.Barrier
+	21, // 13: chronos.raftfsm.v1.Command.ready:type_name -> chronos.raftfsm.v1.Ready
+	22, // 14: chronos.raftfsm.v1.Command.prune:type_name -> chronos.raftfsm.v1.Prune
+	23, // 15: chronos.raftfsm.v1.Command.redrive:type_name -> chronos.raftfsm.v1.Redrive
+	24, // 16: chronos.raftfsm.v1.Command.barrier:type_name -> chronos.raftfsm.v1.Barrier
 	17, // 17: chronos.raftfsm.v1.Command.expire:type_name -> chronos.raftfsm.v1.Expire
-	18, // 18: chronos.raftfsm.v1.Command.acquire:type_name -> chronos.raftfsm.v1.Acquire
-	19, // 19: chronos.raftfsm.v1.Command.release:type_name -> chronos.raftfsm.v1.Release
-	25, // 20: chronos.raftfsm.v1.Span.status:type_name -> chronos.store.v1.Status
-	26, // 21: chronos.raftfsm.v1.Span.reason:type_name -> chronos.store.v1.Reason
-	27, // 22: chronos.raftfsm.v1.Put.definition:type_name -> chronos.store.v1.Definition
-	3,  // 23: chronos.raftfsm.v1.Put.overdue:type_name -> chronos.raftfsm.v1.Span
-	3,  // 24: chronos.raftfsm.v1.Delete.overdue:type_name -> chronos.raftfsm.v1.Span
-	3,  // 25: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
-	3,  // 26: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
-	9,  // 27: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
-	28, // 28: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
-	28, // 29: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
-	25, // 30: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
-	0,  // 31: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
-	25, // 32: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
-	33, // [33:33] is the sub-list for method output_type
-	33, // [33:33] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	19, // 18: chronos.raftfsm.v1.Command.acquire:type_name -> chronos.raftfsm.v1.Acquire
+	20, // 19: chronos.raftfsm.v1.Command.release:type_name -> chronos.raftfsm.v1.Release
+	18, // 20: chronos.raftfsm.v1.Command.raise:type_name -> chronos.raftfsm.v1.Raise
+	26, // 21: chronos.raftfsm.v1.Span.status:type_name -> chronos.store.v1.Status
+	27, // 22: chronos.raftfsm.v1.Span.reason:type_name -> chronos.store.v1.Reason
+	28, // 23: chronos.raftfsm.v1.Put.definition:type_name -> chronos.store.v1.Definition
+	3,  // 24: chronos.raftfsm.v1.Put.overdue:type_name -> chronos.raftfsm.v1.Span
+	3,  // 25: chronos.raftfsm.v1.Delete.overdue:type_name -> chronos.raftfsm.v1.Span
+	3,  // 26: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
+	3,  // 27: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
+	9,  // 28: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
+	29, // 29: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
+	29, // 30: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
+	26, // 31: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
+	30, // 32: chronos.raftfsm.v1.Open.labels:type_name -> chronos.store.v1.Label
+	0,  // 33: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
+	26, // 34: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_raftfsm_command_proto_init() }
@@ -2586,6 +2664,7 @@ func file_raftfsm_command_proto_init() {
 		(*Command_Expire)(nil),
 		(*Command_Acquire)(nil),
 		(*Command_Release)(nil),
+		(*Command_Raise)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2593,7 +2672,7 @@ func file_raftfsm_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_raftfsm_command_proto_rawDesc), len(file_raftfsm_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

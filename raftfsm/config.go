@@ -60,6 +60,10 @@ type Config struct {
 	// NoCompaction runs the store without compactors. For simulated days.
 	NoCompaction bool
 
+	// MaxLevel lets the node play an older program: it knows feature levels up
+	// to this one. For tests.
+	MaxLevel uint32
+
 	guard   store.GuardOptions          // tests inject a full disk
 	backend func(logBackend) logBackend // tests inject write errors
 }

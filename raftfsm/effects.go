@@ -17,6 +17,7 @@ type Effects struct {
 	Opened   []Opened
 	Expired  []Opened // sessions that were ended
 	Unlocked bool     // a lock of a host's may be free
+	Raised   bool     // the feature level rose
 	Restored bool     // the state was replaced as a whole: look at everything anew
 }
 

@@ -90,6 +90,8 @@ func (e *entry) apply(c *Command) (*Result, error) {
 		return e.acquire(b.Acquire)
 	case *Command_Release:
 		return e.releaseHeld(b.Release)
+	case *Command_Raise:
+		return e.raise(b.Raise)
 	case *Command_Barrier:
 		return &Result{}, nil
 	default:
@@ -114,6 +116,8 @@ type subject struct {
 	rec *store.Job // nil when the ID was never used
 	job *store.Job // nil when there is no such job now
 	st  *store.Schedule
+
+	aside []string // of the buffer, while it is gone through
 
 	keep bool // a command is at work on the job: it may not retire meanwhile
 }

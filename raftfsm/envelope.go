@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // A log entry is a version byte, the CRC32C of the payload, and the payload:
@@ -106,8 +107,29 @@ func validateCommand(c *Command) error {
 	if body == nil {
 		return errUnknownCommand
 	}
-	if len(m.Get(body).Message().GetUnknown()) > 0 {
+	if unknownWithin(m.Get(body).Message()) {
 		return fmt.Errorf("%w (field of %s)", errUnknownCommand, body.Name())
 	}
 	return nil
+}
+
+// unknownWithin looks for unknown fields in a message and in what it holds: the
+// definition of a job is part of the command that puts it.
+func unknownWithin(m protoreflect.Message) (found bool) {
+	if len(m.GetUnknown()) > 0 {
+		return true
+	}
+	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case f.Message() == nil:
+		case f.IsList():
+			for i := range v.List().Len() {
+				found = found || unknownWithin(v.List().Get(i).Message())
+			}
+		default:
+			found = unknownWithin(v.Message())
+		}
+		return !found
+	})
+	return found
 }

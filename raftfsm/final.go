@@ -13,6 +13,9 @@ func (e *entry) final(s *subject, exec string, x *store.Execution, status store.
 	if err := e.leave(s, exec, x); err != nil {
 		return err
 	}
+	if err := e.vacate(x); err != nil {
+		return err
+	}
 	if !buffered {
 		s.st.Active--
 		e.tally(s, status)
@@ -29,13 +32,13 @@ func (e *entry) final(s *subject, exec string, x *store.Execution, status store.
 			return err
 		}
 	}
-	return e.free(s)
+	return e.free(s, x)
 }
 
 // leave takes an execution out of whatever it waits in.
 func (e *entry) leave(s *subject, exec string, x *store.Execution) error {
 	switch x.Wait {
-	case store.Wait_WAIT_ROOM:
+	case store.Wait_WAIT_ROOM, store.Wait_WAIT_KEY:
 		return e.unqueue(s, exec, x)
 	case store.Wait_WAIT_INSTANT:
 		return e.tx.DeleteDue(store.DueEntry{At: x.ReadyAt, Kind: store.DueReady, Job: s.id, Exec: exec})
@@ -92,10 +95,10 @@ func (e *entry) chain(s *subject, x *store.Execution) error {
 	return e.setNext(s, next)
 }
 
-// free runs when an execution has ended: if the job is idle, the next buffered
-// one is taken, under the policy as it is now.
-func (e *entry) free(s *subject) error {
-	if s.st.Active > 0 {
+// free runs when an execution has ended: if the job is idle, or idle on the node
+// that it was for, the next buffered one is taken, under the policy as it is now.
+func (e *entry) free(s *subject, x *store.Execution) error {
+	if s.st.Active > 0 && x.Target == "" && !s.splits() {
 		return nil
 	}
 	if s.job != nil {
@@ -115,11 +118,23 @@ func (e *entry) free(s *subject) error {
 func (e *entry) unbuffered(s *subject) error {
 	waiting := s.st.Buffer
 	s.st.Buffer = nil
+	defer func() { s.aside = nil }()
 	for i, exec := range waiting {
-		if s.st.Active > 0 && s.job.Definition.Overlap != store.Overlap_OVERLAP_ALLOW_ALL {
-			s.st.Buffer = append(s.st.Buffer, waiting[i:]...)
-			return nil
+		s.aside = waiting[i:]
+		target := store.KeyTarget(exec)
+		rivals, err := e.rivals(s, target)
+		if err != nil {
+			return err
 		}
+		if rivals > 0 && s.job.Definition.Overlap != store.Overlap_OVERLAP_ALLOW_ALL {
+			if target == "" { // all of it waits for the whole job
+				s.st.Buffer = append(s.st.Buffer, waiting[i:]...)
+				return nil
+			}
+			s.st.Buffer = append(s.st.Buffer, exec)
+			continue
+		}
+		s.aside = waiting[i+1:]
 		if err := e.unblock(s, exec); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,6 +29,7 @@ type fsm struct {
 	st      *store.Store
 	onApply func(*Effects)
 	log     *slog.Logger
+	level   uint32 // what this program knows
 
 	applied progress
 
@@ -43,8 +45,10 @@ type fsm struct {
 // derived is what Apply would otherwise look up again and again.
 type derived struct {
 	sessions map[string]*session
-	waiting  map[string]int // executions that wait for room, by class
-	queued   int            // sum of waiting
+	waiting  map[string]int  // executions that wait for room, by class
+	queued   int             // sum of waiting
+	gated    map[string]int  // executions that wait for a place, by concurrency key
+	ajar     map[string]bool // gates to be looked at
 	answers  answers
 }
 
@@ -58,7 +62,7 @@ func newFSM(st *store.Store, onApply func(*Effects), log *slog.Logger) *fsm {
 	if onApply == nil {
 		onApply = func(*Effects) {}
 	}
-	f := &fsm{st: st, onApply: onApply, log: log, stopCh: make(chan struct{})}
+	f := &fsm{st: st, onApply: onApply, log: log, level: Level, stopCh: make(chan struct{})}
 	if err := f.reload(); err != nil {
 		f.stop(err)
 	}
@@ -199,6 +203,8 @@ func (f *fsm) reload() error {
 	d := derived{
 		sessions: map[string]*session{},
 		waiting:  map[string]int{},
+		gated:    map[string]int{},
+		ajar:     map[string]bool{},
 		answers:  newAnswers(),
 	}
 	err := f.st.View(func(r *store.Reader) error {
@@ -219,6 +225,11 @@ func (f *fsm) reload() error {
 			return err
 		}
 		err = r.Waiting("", func(w store.WaitingEntry) (bool, error) {
+			if key, ok := strings.CutPrefix(w.Class, gatePrefix); ok {
+				d.gated[key]++
+				d.ajar[key] = true
+				return true, nil
+			}
 			d.waiting[w.Class]++
 			d.queued++
 			return true, nil

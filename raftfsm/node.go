@@ -143,6 +143,10 @@ func (n *Node) openMemory() (err error) {
 func (n *Node) startRaft() error {
 	n.openTransport()
 	n.fsm = newFSM(n.st, n.applied, n.log)
+	n.fsm.level = n.cfg.level()
+	if err := n.cfg.checkLevel(n.st.Applied()); err != nil {
+		return err
+	}
 	n.logs.fail = n.fsm.stop
 	rc := n.cfg.raftConfig(n.id, n.lead.notify)
 	rc.NoSnapshotRestoreOnStart = !n.plan.restore

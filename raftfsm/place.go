@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -14,26 +15,40 @@ import (
 // the next higher priority: a rank fixed at the start, so nothing starves.
 const ageing = int64(60_000_000_000)
 
-// webhookClass is the waiting queue of webhooks: every node can call them.
-const webhookClass = "webhook"
-
-func classOf(def *store.Definition) string {
-	if def.Webhook != nil {
-		return webhookClass
+// place gives a ready execution to a node, or queues it until it may run: first
+// for a place of its job's concurrency key, then for a node with room.
+func (e *entry) place(s *subject, exec string, x *store.Execution) error {
+	if in, err := e.enter(s, exec, x); err != nil || !in {
+		return err
 	}
-	return "handler:" + def.Handler
+	return e.seat(s, exec, x)
 }
 
-// place gives a ready execution to a node, or queues it until one has room.
-// Who queued before goes first.
-func (e *entry) place(s *subject, exec string, x *store.Execution) error {
-	class := classOf(s.job.Definition)
+// seat finds a node with room, or queues. Who queued before goes first.
+func (e *entry) seat(s *subject, exec string, x *store.Execution) error {
+	class := classOf(s.job.Definition, x)
 	if e.f.waiting[class] == 0 {
-		if node := e.pick(class); node != "" {
+		if node := e.pick(class, s.prefers()); node != "" {
 			return e.assign(s, exec, x, node)
 		}
 	}
-	x.Wait, x.Class = store.Wait_WAIT_ROOM, class
+	e.f.waiting[class]++
+	e.f.queued++
+	return e.enqueue(s, exec, x, class, store.Wait_WAIT_ROOM)
+}
+
+// prefers is the node where a sticky job ran last.
+func (s *subject) prefers() string {
+	if s.job.Definition.Sticky {
+		return s.st.LastNode
+	}
+	return ""
+}
+
+// enqueue lets an execution wait in a queue, by rank, and watches its start
+// deadline there.
+func (e *entry) enqueue(s *subject, exec string, x *store.Execution, queue string, wait store.Wait) error {
+	x.Wait, x.Class = wait, queue
 	x.Rank = max(x.ReadyAt, e.now) - int64(x.Priority)*ageing
 	x.Node, x.Incarnation, x.DeadlineAt = "", 0, 0
 	if x.Attempts == 0 && s.job.Definition.StartDeadline > 0 {
@@ -42,9 +57,7 @@ func (e *entry) place(s *subject, exec string, x *store.Execution) error {
 			return err
 		}
 	}
-	e.f.waiting[class]++
-	e.f.queued++
-	if err := e.tx.PutWaiting(store.WaitingEntry{Class: class, Rank: x.Rank, Job: s.id, Exec: exec}); err != nil {
+	if err := e.tx.PutWaiting(store.WaitingEntry{Class: queue, Rank: x.Rank, Job: s.id, Exec: exec}); err != nil {
 		return err
 	}
 	if err := e.tx.PutActive(s.id, exec, &store.Active{}); err != nil {
@@ -53,36 +66,18 @@ func (e *entry) place(s *subject, exec string, x *store.Execution) error {
 	return e.tx.PutExecution(s.id, exec, x)
 }
 
-// pick is the least loaded node that can run the class and has room.
-func (e *entry) pick(class string) string {
-	best, load := "", int64(0)
-	for node, sess := range e.f.sessions {
-		if sess.load >= sess.Capacity || !sess.runs(class) {
-			continue
-		}
-		if best == "" || sess.load < load || sess.load == load && node < best {
-			best, load = node, sess.load
-		}
-	}
-	return best
-}
-
-func (s *session) runs(class string) bool {
-	if class == webhookClass {
-		return true
-	}
-	return s.handlers[class[len("handler:"):]]
-}
-
 // assign commits who runs the next attempt, under a new fencing token.
 func (e *entry) assign(s *subject, exec string, x *store.Execution, node string) error {
 	exclusive := overlapOf(s.job.Definition, x) != store.Overlap_OVERLAP_ALLOW_ALL
 	if exclusive {
-		if held, err := e.tx.Lock(s.id); err != nil {
+		if held, err := e.tx.Lock(lockOf(s.id, x)); err != nil {
 			return err
 		} else if held != nil && held.Execution != exec {
 			// Only after an edit from AllowAll: the older one goes first.
 			s.st.Active--
+			if err := e.vacate(x); err != nil {
+				return err
+			}
 			return e.buffer(s, exec, x)
 		}
 	}
@@ -96,9 +91,12 @@ func (e *entry) assign(s *subject, exec string, x *store.Execution, node string)
 	x.Class, x.Rank = "", 0
 	x.Version = s.job.Version
 	x.Attempts++
+	if s.job.Definition.Sticky {
+		s.st.LastNode = node
+	}
 	if exclusive {
 		lock := &store.Lock{Execution: exec, Node: node, Incarnation: sess.Incarnation, Token: x.Token}
-		if err := e.tx.PutLock(s.id, lock); err != nil {
+		if err := e.tx.PutLock(lockOf(s.id, x), lock); err != nil {
 			return err
 		}
 	}
@@ -134,12 +132,12 @@ func (e *entry) release(s *subject, exec string, x *store.Execution) error {
 		sess.load--
 	}
 	x.Wait = store.Wait_WAIT_NONE
-	lock, err := e.tx.Lock(s.id)
+	lock, err := e.tx.Lock(lockOf(s.id, x))
 	if err != nil {
 		return err
 	}
 	if lock != nil && lock.Execution == exec {
-		return e.tx.DeleteLock(s.id)
+		return e.tx.DeleteLock(lockOf(s.id, x))
 	}
 	return nil
 }
@@ -150,7 +148,7 @@ func (e *entry) unqueue(s *subject, exec string, x *store.Execution) error {
 	if err := e.forgetDeadline(s, exec, x); err != nil {
 		return err
 	}
-	e.forgetWaiting(x.Class)
+	e.forgetWaiting(x)
 	return e.tx.DeleteWaiting(store.WaitingEntry{Class: x.Class, Rank: x.Rank, Job: s.id, Exec: exec})
 }
 
@@ -162,10 +160,18 @@ func (e *entry) requeue(s *subject, exec string, x *store.Execution) error {
 	return e.place(s, exec, x)
 }
 
-func (e *entry) forgetWaiting(class string) {
+func (e *entry) forgetWaiting(x *store.Execution) {
+	if x.Wait == store.Wait_WAIT_KEY {
+		key := strings.TrimPrefix(x.Class, gatePrefix)
+		e.f.ajar[key] = true // somebody else is the first in line now, perhaps
+		if e.f.gated[key]--; e.f.gated[key] == 0 {
+			delete(e.f.gated, key)
+		}
+		return
+	}
 	e.f.queued--
-	if e.f.waiting[class]--; e.f.waiting[class] == 0 {
-		delete(e.f.waiting, class)
+	if e.f.waiting[x.Class]--; e.f.waiting[x.Class] == 0 {
+		delete(e.f.waiting, x.Class)
 	}
 }
 
@@ -177,9 +183,24 @@ const (
 	settleBytes = 512 << 10
 )
 
-// settle closes an entry: room that has become free goes to who waits, best
-// rank first over all classes.
+// settle closes an entry: places of concurrency keys, and room, that have become
+// free go to who waits for them. Each may make the other free.
 func (e *entry) settle() error {
+	for {
+		if err := e.settleGates(); err != nil {
+			return err
+		}
+		if err := e.settleRoom(); err != nil {
+			return err
+		}
+		if len(e.f.ajar) == 0 || e.eff.More {
+			return nil
+		}
+	}
+}
+
+// settleRoom gives room to who waits for it, best rank first over all classes.
+func (e *entry) settleRoom() error {
 	if e.f.queued == 0 {
 		return nil
 	}
@@ -192,11 +213,10 @@ func (e *entry) settle() error {
 			e.eff.More = true
 			return nil
 		}
-		node := e.pick(w.Class)
-		if node == "" {
+		if e.pick(w.Class, "") == "" {
 			continue
 		}
-		if err := e.take(w, node); err != nil {
+		if err := e.take(w); err != nil {
 			return err
 		}
 	}
@@ -235,18 +255,8 @@ func (e *entry) classes() []string {
 	return out
 }
 
-func (e *entry) room(class string) int64 {
-	room := int64(0)
-	for _, sess := range e.f.sessions {
-		if sess.runs(class) {
-			room += max(0, sess.Capacity-sess.load)
-		}
-	}
-	return room
-}
-
 // take gives one queued execution to a node, unless it may not start any more.
-func (e *entry) take(w store.WaitingEntry, node string) error {
+func (e *entry) take(w store.WaitingEntry) error {
 	s, err := e.load(w.Job)
 	if err != nil {
 		return err
@@ -263,11 +273,11 @@ func (e *entry) take(w store.WaitingEntry, node string) error {
 		err = e.final(s, w.Exec, x, store.Status_STATUS_CANCELED, store.Reason_REASON_DELETED)
 	case x.DeadlineAt > 0 && e.now > x.DeadlineAt:
 		err = e.final(s, w.Exec, x, store.Status_STATUS_MISSED, store.Reason_REASON_DEADLINE)
-	case classOf(s.job.Definition) != w.Class:
+	case classOf(s.job.Definition, x) != w.Class:
 		err = e.requeue(s, w.Exec, x)
 	default:
 		if err = e.unqueue(s, w.Exec, x); err == nil {
-			err = e.assign(s, w.Exec, x, node)
+			err = e.assign(s, w.Exec, x, e.pick(w.Class, s.prefers()))
 		}
 	}
 	if err != nil {

@@ -182,6 +182,9 @@ func (s *scenario) session() *Command {
 	}
 	open := &Open{Node: node, Incarnation: s.inc[node], Capacity: int64(s.pick(6))}
 	open.Handlers = [][]string{{"h"}, {"h", "k"}, nil}[s.pick(3)]
+	if s.pick(2) == 0 {
+		open.Labels = []*store.Label{{Key: "zone", Value: []string{"x", "y"}[s.pick(2)]}}
+	}
 	return &Command{Body: &Command_Open{Open: open}}
 }
 
@@ -205,6 +208,7 @@ func (s *scenario) put() *Command {
 	case 3:
 		def.Webhook, def.Handler = &store.Webhook{Url: "http://example.com"}, ""
 	}
+	s.place(def)
 	put := &Put{Job: job, Definition: def, NextDue: s.now + int64(s.pick(3000))*1e6, BaseDue: st.NextDue, BaseWithdrawn: st.Withdrawn}
 	if rec != nil && !rec.Deleted {
 		put.BaseVersion = rec.Version
@@ -215,6 +219,22 @@ func (s *scenario) put() *Command {
 		put.BaseDue, put.BaseWithdrawn = 0, 0
 	}
 	return &Command{Body: &Command_Put{Put: put}}
+}
+
+// place gives some jobs demands on nodes, and places to share.
+func (s *scenario) place(def *store.Definition) {
+	switch s.pick(6) {
+	case 0:
+		def.EveryNode, def.MaxRuns, def.FixedDelay = true, 0, 0
+	case 1:
+		def.Sticky = true
+	}
+	if s.pick(4) == 0 {
+		def.NodeLabels = []*store.Label{{Key: "zone", Value: []string{"x", "y"}[s.pick(2)]}}
+	}
+	if s.pick(3) == 0 {
+		def.ConcurrencyKey, def.ConcurrencyLimit = []string{"p", "q"}[s.pick(2)], int64(1+s.pick(3))
+	}
 }
 
 func (s *scenario) resume() *Command {

@@ -2,6 +2,7 @@ package raftfsm
 
 import (
 	"errors"
+	"fmt"
 	"io"
 
 	"github.com/hashicorp/raft"
@@ -31,6 +32,11 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 		return stoppedBy(err)
 	}
 	if err := f.st.Restore(r); err != nil {
+		return err
+	}
+	if at := levelOf(f.st.Applied()); at > f.level {
+		err := fmt.Errorf("%w (level %d; this program knows %d)", ErrLevel, at, f.level)
+		f.stop(err)
 		return err
 	}
 	if err := f.reload(); err != nil {

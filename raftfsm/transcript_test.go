@@ -121,6 +121,15 @@ func (p *player) int(args map[string]string, key string) int64 {
 	return int64(p.number(args[key]))
 }
 
+// labels reads key:value,key:value.
+func labels(text string) (out []*store.Label) {
+	for _, one := range strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) {
+		k, v, _ := strings.Cut(one, ":")
+		out = append(out, &store.Label{Key: k, Value: v})
+	}
+	return out
+}
+
 func named(values map[string]int32, prefix, name string) int32 {
 	return values[prefix+strings.ToUpper(name)]
 }
@@ -140,19 +149,21 @@ func (p *player) state(job string) (rec *store.Job, st *store.Schedule) {
 func (p *player) command(verb string, a map[string]string) *Command {
 	job := a["job"]
 	rec, st := p.state(job)
-	exec := store.ScheduledKey(p.at(a, "due"), rec.GetGeneration())
+	exec := store.TargetKey(store.ScheduledKey(p.at(a, "due"), rec.GetGeneration()), a["target"])
 	token := uint64(p.int(a, "token"))
 	switch verb {
 	case "node":
 		return &Command{Body: &Command_Open{Open: &Open{
-			Node: a["id"], Incarnation: uint64(p.int(a, "inc")), Capacity: p.int(a, "room"), Handlers: []string{"h"},
+			Node: a["id"], Incarnation: uint64(p.int(a, "inc")), Capacity: p.int(a, "room"), Handlers: []string{"h"}, Labels: labels(a["has"]),
 		}}}
 	case "put":
 		put := &Put{Job: job, NextDue: p.at(a, "next"), BaseVersion: rec.GetVersion(), BaseDue: st.NextDue, BaseWithdrawn: st.Withdrawn, Definition: &store.Definition{
 			Schedule: "@every 10s", Handler: "h", Description: a["text"], BufferMax: 2, StartDeadline: p.at(a, "deadline"),
-			Overlap:  store.Overlap(named(store.Overlap_value, "OVERLAP_", a["overlap"])),
-			Delivery: store.Delivery(named(store.Delivery_value, "DELIVERY_", a["delivery"])),
-			Retry:    &store.Retry{MaxAttempts: int32(max(1, p.int(a, "attempts"))), Initial: 1e9, Multiplier: 2, Max: 60e9},
+			Overlap:    store.Overlap(named(store.Overlap_value, "OVERLAP_", a["overlap"])),
+			Delivery:   store.Delivery(named(store.Delivery_value, "DELIVERY_", a["delivery"])),
+			NodeLabels: labels(a["on"]), EveryNode: a["every"] == "yes", Sticky: a["sticky"] == "yes",
+			ConcurrencyKey: a["key"], ConcurrencyLimit: p.int(a, "limit"),
+			Retry: &store.Retry{MaxAttempts: int32(max(1, p.int(a, "attempts"))), Initial: 1e9, Multiplier: 2, Max: 60e9},
 		}}
 		return &Command{Body: &Command_Put{Put: put}}
 	case "fire":
@@ -194,6 +205,8 @@ func (p *player) rest(verb string, a map[string]string, exec string) *Command {
 		return &Command{Body: &Command_Pause{Pause: &Pause{Job: job}}}
 	case "resume":
 		return &Command{Body: &Command_Resume{Resume: &Resume{Job: job, BaseVersion: rec.GetVersion(), BaseDue: st.PausedDue, BaseWithdrawn: st.Withdrawn, NextDue: p.at(a, "next")}}}
+	case "expire":
+		return &Command{Body: &Command_Expire{Expire: &Expire{Node: a["id"], Incarnation: uint64(p.int(a, "inc")), Term: 1}}}
 	case "show":
 		return nil
 	}

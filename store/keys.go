@@ -17,6 +17,7 @@ const (
 	prefixExecutions = "executions/"
 	prefixLocks      = "locks/"
 	prefixHeld       = "held/"
+	prefixPlaces     = "places/"
 	prefixDue        = "due/"
 	prefixActive     = "active/"
 	prefixWaiting    = "waiting/"
@@ -44,6 +45,7 @@ func jobKey(id string) []byte      { return []byte(prefixJobs + id) }
 func scheduleKey(id string) []byte { return []byte(prefixSchedule + id) }
 func lockKey(id string) []byte     { return []byte(prefixLocks + id) }
 func heldKey(name string) []byte   { return []byte(prefixHeld + name) }
+func placesKey(key string) []byte  { return []byte(prefixPlaces + key) }
 func nodeKey(id string) []byte     { return []byte(prefixNodes + id) }
 
 func versionKey(job string, version uint64) []byte {
@@ -172,6 +174,31 @@ func ExecutionKey(due int64, origin Origin, suffix string) string {
 // ScheduledKey is the execution key of the occurrence (generation, due).
 func ScheduledKey(due int64, generation uint64) string {
 	return ExecutionKey(due, Origin_ORIGIN_SCHEDULE, strconv.FormatUint(generation, 36))
+}
+
+// targetMark stands before the node that an execution is for. Job IDs and what
+// else a key consists of do not contain it.
+const targetMark = "@"
+
+// TargetKey is the key of what is for one node; key itself when it is for any.
+func TargetKey(key, node string) string {
+	if node == "" {
+		return key
+	}
+	return key + targetMark + node
+}
+
+// KeyTarget is the node that an execution is for, by its key; "" = any.
+func KeyTarget(exec string) string {
+	_, node, _ := strings.Cut(exec, targetMark)
+	return node
+}
+
+// KeyOccurrence is an execution's key without the node that it is for: the same
+// for all executions of one occurrence.
+func KeyOccurrence(exec string) string {
+	base, _, _ := strings.Cut(exec, targetMark)
+	return base
 }
 
 // KeyFloor sorts before every execution key with this due instant or a later one.

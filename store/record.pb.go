@@ -271,6 +271,7 @@ const (
 	Reason_REASON_STUCK        Reason = 11
 	Reason_REASON_CATCH_UP_MAX Reason = 12
 	Reason_REASON_ZONE         Reason = 13 // new time-zone data has made it due when it had passed
+	Reason_REASON_NODE         Reason = 14 // no node was there that it could have run on
 )
 
 // Enum value maps for Reason.
@@ -290,6 +291,7 @@ var (
 		11: "REASON_STUCK",
 		12: "REASON_CATCH_UP_MAX",
 		13: "REASON_ZONE",
+		14: "REASON_NODE",
 	}
 	Reason_value = map[string]int32{
 		"REASON_NONE":         0,
@@ -306,6 +308,7 @@ var (
 		"REASON_STUCK":        11,
 		"REASON_CATCH_UP_MAX": 12,
 		"REASON_ZONE":         13,
+		"REASON_NODE":         14,
 	}
 )
 
@@ -393,6 +396,7 @@ const (
 	Wait_WAIT_ROOM     Wait = 1 // for a node that is alive, has the handler and has room
 	Wait_WAIT_INSTANT  Wait = 2 // for the instant of its next attempt
 	Wait_WAIT_OVERLAP  Wait = 3 // buffered behind another execution of the job
+	Wait_WAIT_KEY      Wait = 5 // for one of its concurrency key's places
 	Wait_WAIT_ASSIGNED Wait = 4 // a node holds it; it runs from ready_at on
 )
 
@@ -403,6 +407,7 @@ var (
 		1: "WAIT_ROOM",
 		2: "WAIT_INSTANT",
 		3: "WAIT_OVERLAP",
+		5: "WAIT_KEY",
 		4: "WAIT_ASSIGNED",
 	}
 	Wait_value = map[string]int32{
@@ -410,6 +415,7 @@ var (
 		"WAIT_ROOM":     1,
 		"WAIT_INSTANT":  2,
 		"WAIT_OVERLAP":  3,
+		"WAIT_KEY":      5,
 		"WAIT_ASSIGNED": 4,
 	}
 )
@@ -468,8 +474,14 @@ type Definition struct {
 	FixedDelay     int64                  `protobuf:"varint,21,opt,name=fixed_delay,json=fixedDelay,proto3" json:"fixed_delay,omitempty"` // > 0: next due = committed end + this
 	Until          int64                  `protobuf:"varint,22,opt,name=until,proto3" json:"until,omitempty"`                             // last instant a fixed delay may lead to; 0 = none
 	Description    string                 `protobuf:"bytes,23,opt,name=description,proto3" json:"description,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// From feature level 2 on.
+	NodeLabels       []*Label `protobuf:"bytes,24,rep,name=node_labels,json=nodeLabels,proto3" json:"node_labels,omitempty"` // sorted by key; only nodes that have all of them
+	EveryNode        bool     `protobuf:"varint,25,opt,name=every_node,json=everyNode,proto3" json:"every_node,omitempty"`   // each instant on every such node
+	Sticky           bool     `protobuf:"varint,26,opt,name=sticky,proto3" json:"sticky,omitempty"`                          // preferably where it ran last
+	ConcurrencyKey   string   `protobuf:"bytes,27,opt,name=concurrency_key,json=concurrencyKey,proto3" json:"concurrency_key,omitempty"`
+	ConcurrencyLimit int64    `protobuf:"varint,28,opt,name=concurrency_limit,json=concurrencyLimit,proto3" json:"concurrency_limit,omitempty"` // unfinished executions with the key, at most
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *Definition) Reset() {
@@ -661,6 +673,41 @@ func (x *Definition) GetDescription() string {
 		return x.Description
 	}
 	return ""
+}
+
+func (x *Definition) GetNodeLabels() []*Label {
+	if x != nil {
+		return x.NodeLabels
+	}
+	return nil
+}
+
+func (x *Definition) GetEveryNode() bool {
+	if x != nil {
+		return x.EveryNode
+	}
+	return false
+}
+
+func (x *Definition) GetSticky() bool {
+	if x != nil {
+		return x.Sticky
+	}
+	return false
+}
+
+func (x *Definition) GetConcurrencyKey() string {
+	if x != nil {
+		return x.ConcurrencyKey
+	}
+	return ""
+}
+
+func (x *Definition) GetConcurrencyLimit() int64 {
+	if x != nil {
+		return x.ConcurrencyLimit
+	}
+	return 0
 }
 
 type Label struct {
@@ -1208,6 +1255,7 @@ type Schedule struct {
 	CaughtUp      uint64                 `protobuf:"varint,20,opt,name=caught_up,json=caughtUp,proto3" json:"caught_up,omitempty"`       // executions made in the catch-up under way
 	CatchingUp    bool                   `protobuf:"varint,21,opt,name=catching_up,json=catchingUp,proto3" json:"catching_up,omitempty"` // more missed instants are still to be accounted for
 	Withdrawn     uint64                 `protobuf:"varint,22,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`                     // rows of fires that were taken back: what was seen before one may be gone
+	LastNode      string                 `protobuf:"bytes,23,opt,name=last_node,json=lastNode,proto3" json:"last_node,omitempty"`        // of a sticky job: who was given it last
 	LastRange     string                 `protobuf:"bytes,19,opt,name=last_range,json=lastRange,proto3" json:"last_range,omitempty"`     // execution key of the newest range row, so that the next may extend it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1383,6 +1431,13 @@ func (x *Schedule) GetWithdrawn() uint64 {
 	return 0
 }
 
+func (x *Schedule) GetLastNode() string {
+	if x != nil {
+		return x.LastNode
+	}
+	return ""
+}
+
 func (x *Schedule) GetLastRange() string {
 	if x != nil {
 		return x.LastRange
@@ -1430,6 +1485,8 @@ type Execution struct {
 	Rank          int64                  `protobuf:"varint,36,opt,name=rank,proto3" json:"rank,omitempty"`                               // place in the waiting queue while wait = WAIT_ROOM
 	Class         string                 `protobuf:"bytes,37,opt,name=class,proto3" json:"class,omitempty"`                              // queue it waits in
 	DeadlineAt    int64                  `protobuf:"varint,38,opt,name=deadline_at,json=deadlineAt,proto3" json:"deadline_at,omitempty"` // start deadline in the due index, 0 = none
+	Slot          string                 `protobuf:"bytes,39,opt,name=slot,proto3" json:"slot,omitempty"`                                // concurrency key of which it holds a place
+	Target        string                 `protobuf:"bytes,40,opt,name=target,proto3" json:"target,omitempty"`                            // the node it is for, "" = any
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1723,6 +1780,20 @@ func (x *Execution) GetDeadlineAt() int64 {
 	return 0
 }
 
+func (x *Execution) GetSlot() string {
+	if x != nil {
+		return x.Slot
+	}
+	return ""
+}
+
+func (x *Execution) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
 type Attempt struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Number        int32                  `protobuf:"varint,1,opt,name=number,proto3" json:"number,omitempty"`
@@ -1900,7 +1971,52 @@ func (x *Payload) GetData() []byte {
 	return nil
 }
 
-// Lock: locks/{job}, while an attempt of an exclusive job is live.
+// Places: places/{concurrency key}, while any is taken.
+type Places struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Taken         uint64                 `protobuf:"varint,1,opt,name=taken,proto3" json:"taken,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Places) Reset() {
+	*x = Places{}
+	mi := &file_store_record_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Places) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Places) ProtoMessage() {}
+
+func (x *Places) ProtoReflect() protoreflect.Message {
+	mi := &file_store_record_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Places.ProtoReflect.Descriptor instead.
+func (*Places) Descriptor() ([]byte, []int) {
+	return file_store_record_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Places) GetTaken() uint64 {
+	if x != nil {
+		return x.Taken
+	}
+	return 0
+}
+
+// Lock: locks/{job}, of an execution for one node locks/{job}@{node}, while an attempt of an exclusive job is live.
 type Lock struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Execution     string                 `protobuf:"bytes,1,opt,name=execution,proto3" json:"execution,omitempty"`
@@ -1913,7 +2029,7 @@ type Lock struct {
 
 func (x *Lock) Reset() {
 	*x = Lock{}
-	mi := &file_store_record_proto_msgTypes[11]
+	mi := &file_store_record_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1925,7 +2041,7 @@ func (x *Lock) String() string {
 func (*Lock) ProtoMessage() {}
 
 func (x *Lock) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[11]
+	mi := &file_store_record_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1938,7 +2054,7 @@ func (x *Lock) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lock.ProtoReflect.Descriptor instead.
 func (*Lock) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{11}
+	return file_store_record_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Lock) GetExecution() string {
@@ -1984,7 +2100,7 @@ type Held struct {
 
 func (x *Held) Reset() {
 	*x = Held{}
-	mi := &file_store_record_proto_msgTypes[12]
+	mi := &file_store_record_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1996,7 +2112,7 @@ func (x *Held) String() string {
 func (*Held) ProtoMessage() {}
 
 func (x *Held) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[12]
+	mi := &file_store_record_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2009,7 +2125,7 @@ func (x *Held) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Held.ProtoReflect.Descriptor instead.
 func (*Held) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{12}
+	return file_store_record_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Held) GetNode() string {
@@ -2059,7 +2175,7 @@ type Active struct {
 
 func (x *Active) Reset() {
 	*x = Active{}
-	mi := &file_store_record_proto_msgTypes[13]
+	mi := &file_store_record_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2071,7 +2187,7 @@ func (x *Active) String() string {
 func (*Active) ProtoMessage() {}
 
 func (x *Active) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[13]
+	mi := &file_store_record_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2084,7 +2200,7 @@ func (x *Active) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Active.ProtoReflect.Descriptor instead.
 func (*Active) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{13}
+	return file_store_record_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Active) GetNode() string {
@@ -2118,13 +2234,14 @@ type Session struct {
 	Features      uint32                 `protobuf:"varint,5,opt,name=features,proto3" json:"features,omitempty"`
 	Expired       bool                   `protobuf:"varint,6,opt,name=expired,proto3" json:"expired,omitempty"` // its lease ran out: what it held was given away, and it must come back as another
 	Addr          string                 `protobuf:"bytes,7,opt,name=addr,proto3" json:"addr,omitempty"`        // where it was then
+	Labels        []*Label               `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty"`    // sorted by key; from feature level 2 on
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Session) Reset() {
 	*x = Session{}
-	mi := &file_store_record_proto_msgTypes[14]
+	mi := &file_store_record_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2136,7 +2253,7 @@ func (x *Session) String() string {
 func (*Session) ProtoMessage() {}
 
 func (x *Session) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[14]
+	mi := &file_store_record_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2149,7 +2266,7 @@ func (x *Session) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Session.ProtoReflect.Descriptor instead.
 func (*Session) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{14}
+	return file_store_record_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Session) GetIncarnation() uint64 {
@@ -2201,6 +2318,13 @@ func (x *Session) GetAddr() string {
 	return ""
 }
 
+func (x *Session) GetLabels() []*Label {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
 // Applied: meta/applied, written with every batch; not part of the digest.
 type Applied struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2210,13 +2334,14 @@ type Applied struct {
 	LogTime       int64                  `protobuf:"varint,4,opt,name=log_time,json=logTime,proto3" json:"log_time,omitempty"` // newest instant a command carried
 	Sequence      uint64                 `protobuf:"varint,5,opt,name=sequence,proto3" json:"sequence,omitempty"`              // source of tokens, generations
 	Records       uint64                 `protobuf:"varint,6,opt,name=records,proto3" json:"records,omitempty"`
+	Level         uint32                 `protobuf:"varint,7,opt,name=level,proto3" json:"level,omitempty"` // feature level: what all members know; 0 is level 1
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Applied) Reset() {
 	*x = Applied{}
-	mi := &file_store_record_proto_msgTypes[15]
+	mi := &file_store_record_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2228,7 +2353,7 @@ func (x *Applied) String() string {
 func (*Applied) ProtoMessage() {}
 
 func (x *Applied) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[15]
+	mi := &file_store_record_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2241,7 +2366,7 @@ func (x *Applied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Applied.ProtoReflect.Descriptor instead.
 func (*Applied) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{15}
+	return file_store_record_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Applied) GetIndex() uint64 {
@@ -2286,6 +2411,13 @@ func (x *Applied) GetRecords() uint64 {
 	return 0
 }
 
+func (x *Applied) GetLevel() uint32 {
+	if x != nil {
+		return x.Level
+	}
+	return 0
+}
+
 // Format: meta/format.
 type Format struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2297,7 +2429,7 @@ type Format struct {
 
 func (x *Format) Reset() {
 	*x = Format{}
-	mi := &file_store_record_proto_msgTypes[16]
+	mi := &file_store_record_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2309,7 +2441,7 @@ func (x *Format) String() string {
 func (*Format) ProtoMessage() {}
 
 func (x *Format) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[16]
+	mi := &file_store_record_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2322,7 +2454,7 @@ func (x *Format) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Format.ProtoReflect.Descriptor instead.
 func (*Format) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{16}
+	return file_store_record_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Format) GetVersion() uint32 {
@@ -2349,7 +2481,7 @@ type Answers struct {
 
 func (x *Answers) Reset() {
 	*x = Answers{}
-	mi := &file_store_record_proto_msgTypes[17]
+	mi := &file_store_record_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2361,7 +2493,7 @@ func (x *Answers) String() string {
 func (*Answers) ProtoMessage() {}
 
 func (x *Answers) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[17]
+	mi := &file_store_record_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2374,7 +2506,7 @@ func (x *Answers) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answers.ProtoReflect.Descriptor instead.
 func (*Answers) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{17}
+	return file_store_record_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Answers) GetAnswers() []*Answer {
@@ -2394,7 +2526,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_store_record_proto_msgTypes[18]
+	mi := &file_store_record_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2406,7 +2538,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[18]
+	mi := &file_store_record_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2419,7 +2551,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{18}
+	return file_store_record_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Answer) GetCommand() []byte {
@@ -2446,7 +2578,7 @@ type Reference struct {
 
 func (x *Reference) Reset() {
 	*x = Reference{}
-	mi := &file_store_record_proto_msgTypes[19]
+	mi := &file_store_record_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2458,7 +2590,7 @@ func (x *Reference) String() string {
 func (*Reference) ProtoMessage() {}
 
 func (x *Reference) ProtoReflect() protoreflect.Message {
-	mi := &file_store_record_proto_msgTypes[19]
+	mi := &file_store_record_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2471,7 +2603,7 @@ func (x *Reference) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Reference.ProtoReflect.Descriptor instead.
 func (*Reference) Descriptor() ([]byte, []int) {
-	return file_store_record_proto_rawDescGZIP(), []int{19}
+	return file_store_record_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Reference) GetExecution() string {
@@ -2485,7 +2617,7 @@ var File_store_record_proto protoreflect.FileDescriptor
 
 const file_store_record_proto_rawDesc = "" +
 	"\n" +
-	"\x12store/record.proto\x12\x10chronos.store.v1\"\xd4\x06\n" +
+	"\x12store/record.proto\x12\x10chronos.store.v1\"\x9b\b\n" +
 	"\n" +
 	"Definition\x12\x1a\n" +
 	"\bschedule\x18\x01 \x01(\tR\bschedule\x12\x18\n" +
@@ -2515,7 +2647,14 @@ const file_store_record_proto_rawDesc = "" +
 	"\vfixed_delay\x18\x15 \x01(\x03R\n" +
 	"fixedDelay\x12\x14\n" +
 	"\x05until\x18\x16 \x01(\x03R\x05until\x12 \n" +
-	"\vdescription\x18\x17 \x01(\tR\vdescription\"/\n" +
+	"\vdescription\x18\x17 \x01(\tR\vdescription\x128\n" +
+	"\vnode_labels\x18\x18 \x03(\v2\x17.chronos.store.v1.LabelR\n" +
+	"nodeLabels\x12\x1d\n" +
+	"\n" +
+	"every_node\x18\x19 \x01(\bR\teveryNode\x12\x16\n" +
+	"\x06sticky\x18\x1a \x01(\bR\x06sticky\x12'\n" +
+	"\x0fconcurrency_key\x18\x1b \x01(\tR\x0econcurrencyKey\x12+\n" +
+	"\x11concurrency_limit\x18\x1c \x01(\x03R\x10concurrencyLimit\"/\n" +
 	"\x05Label\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\"\xda\x03\n" +
@@ -2574,7 +2713,7 @@ const file_store_record_proto_rawDesc = "" +
 	"\x0erolled_back_to\x18\x06 \x01(\x04R\frolledBackTo\x12<\n" +
 	"\n" +
 	"definition\x18\a \x01(\v2\x1c.chronos.store.v1.DefinitionR\n" +
-	"definition\"\xfa\x04\n" +
+	"definition\"\x97\x05\n" +
 	"\bSchedule\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
@@ -2603,9 +2742,10 @@ const file_store_record_proto_rawDesc = "" +
 	"\tcaught_up\x18\x14 \x01(\x04R\bcaughtUp\x12\x1f\n" +
 	"\vcatching_up\x18\x15 \x01(\bR\n" +
 	"catchingUp\x12\x1c\n" +
-	"\twithdrawn\x18\x16 \x01(\x04R\twithdrawn\x12\x1d\n" +
+	"\twithdrawn\x18\x16 \x01(\x04R\twithdrawn\x12\x1b\n" +
+	"\tlast_node\x18\x17 \x01(\tR\blastNode\x12\x1d\n" +
 	"\n" +
-	"last_range\x18\x13 \x01(\tR\tlastRange\"\xee\b\n" +
+	"last_range\x18\x13 \x01(\tR\tlastRange\"\x9a\t\n" +
 	"\tExecution\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
@@ -2653,7 +2793,9 @@ const file_store_record_proto_rawDesc = "" +
 	"\x04rank\x18$ \x01(\x03R\x04rank\x12\x14\n" +
 	"\x05class\x18% \x01(\tR\x05class\x12\x1f\n" +
 	"\vdeadline_at\x18& \x01(\x03R\n" +
-	"deadlineAt\"\xdc\x02\n" +
+	"deadlineAt\x12\x12\n" +
+	"\x04slot\x18' \x01(\tR\x04slot\x12\x16\n" +
+	"\x06target\x18( \x01(\tR\x06target\"\xdc\x02\n" +
 	"\aAttempt\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x05R\x06number\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x14\n" +
@@ -2670,7 +2812,9 @@ const file_store_record_proto_rawDesc = "" +
 	"\x05stack\x18\v \x01(\tR\x05stack\x120\n" +
 	"\x06reason\x18\f \x01(\x0e2\x18.chronos.store.v1.ReasonR\x06reason\"\x1d\n" +
 	"\aPayload\x12\x12\n" +
-	"\x04data\x18\x01 \x01(\fR\x04data\"p\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\"\x1e\n" +
+	"\x06Places\x12\x14\n" +
+	"\x05taken\x18\x01 \x01(\x04R\x05taken\"p\n" +
 	"\x04Lock\x12\x1c\n" +
 	"\texecution\x18\x01 \x01(\tR\texecution\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12 \n" +
@@ -2685,7 +2829,7 @@ const file_store_record_proto_rawDesc = "" +
 	"\x06Active\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\x04R\x05token\"\xbd\x01\n" +
+	"\x05token\x18\x03 \x01(\x04R\x05token\"\xee\x01\n" +
 	"\aSession\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\x04R\vincarnation\x12\x1a\n" +
 	"\bhandlers\x18\x02 \x03(\tR\bhandlers\x12\x1a\n" +
@@ -2693,14 +2837,16 @@ const file_store_record_proto_rawDesc = "" +
 	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x1a\n" +
 	"\bfeatures\x18\x05 \x01(\rR\bfeatures\x12\x18\n" +
 	"\aexpired\x18\x06 \x01(\bR\aexpired\x12\x12\n" +
-	"\x04addr\x18\a \x01(\tR\x04addr\"\x9c\x01\n" +
+	"\x04addr\x18\a \x01(\tR\x04addr\x12/\n" +
+	"\x06labels\x18\t \x03(\v2\x17.chronos.store.v1.LabelR\x06labels\"\xb2\x01\n" +
 	"\aApplied\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12\x16\n" +
 	"\x06digest\x18\x03 \x01(\x04R\x06digest\x12\x19\n" +
 	"\blog_time\x18\x04 \x01(\x03R\alogTime\x12\x1a\n" +
 	"\bsequence\x18\x05 \x01(\x04R\bsequence\x12\x18\n" +
-	"\arecords\x18\x06 \x01(\x04R\arecords\"9\n" +
+	"\arecords\x18\x06 \x01(\x04R\arecords\x12\x14\n" +
+	"\x05level\x18\a \x01(\rR\x05level\"9\n" +
 	"\x06Format\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x15\n" +
 	"\x06log_id\x18\x02 \x01(\tR\x05logId\"=\n" +
@@ -2738,7 +2884,7 @@ const file_store_record_proto_rawDesc = "" +
 	"\x0eSTATUS_SKIPPED\x10\t\x12\x11\n" +
 	"\rSTATUS_MISSED\x10\n" +
 	"\x12\x12\n" +
-	"\x0eSTATUS_DROPPED\x10\v*\x9a\x02\n" +
+	"\x0eSTATUS_DROPPED\x10\v*\xab\x02\n" +
 	"\x06Reason\x12\x0f\n" +
 	"\vREASON_NONE\x10\x00\x12\x12\n" +
 	"\x0eREASON_OVERLAP\x10\x01\x12\x13\n" +
@@ -2754,16 +2900,18 @@ const file_store_record_proto_rawDesc = "" +
 	"\x12\x10\n" +
 	"\fREASON_STUCK\x10\v\x12\x17\n" +
 	"\x13REASON_CATCH_UP_MAX\x10\f\x12\x0f\n" +
-	"\vREASON_ZONE\x10\r*F\n" +
+	"\vREASON_ZONE\x10\r\x12\x0f\n" +
+	"\vREASON_NODE\x10\x0e*F\n" +
 	"\x06Origin\x12\x13\n" +
 	"\x0fORIGIN_SCHEDULE\x10\x00\x12\x12\n" +
 	"\x0eORIGIN_TRIGGER\x10\x01\x12\x13\n" +
-	"\x0fORIGIN_BACKFILL\x10\x02*[\n" +
+	"\x0fORIGIN_BACKFILL\x10\x02*i\n" +
 	"\x04Wait\x12\r\n" +
 	"\tWAIT_NONE\x10\x00\x12\r\n" +
 	"\tWAIT_ROOM\x10\x01\x12\x10\n" +
 	"\fWAIT_INSTANT\x10\x02\x12\x10\n" +
-	"\fWAIT_OVERLAP\x10\x03\x12\x11\n" +
+	"\fWAIT_OVERLAP\x10\x03\x12\f\n" +
+	"\bWAIT_KEY\x10\x05\x12\x11\n" +
 	"\rWAIT_ASSIGNED\x10\x04B%Z#github.com/chronos-go/chronos/storeb\x06proto3"
 
 var (
@@ -2779,7 +2927,7 @@ func file_store_record_proto_rawDescGZIP() []byte {
 }
 
 var file_store_record_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_store_record_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_store_record_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_store_record_proto_goTypes = []any{
 	(Overlap)(0),       // 0: chronos.store.v1.Overlap
 	(Misfire)(0),       // 1: chronos.store.v1.Misfire
@@ -2799,15 +2947,16 @@ var file_store_record_proto_goTypes = []any{
 	(*Execution)(nil),  // 15: chronos.store.v1.Execution
 	(*Attempt)(nil),    // 16: chronos.store.v1.Attempt
 	(*Payload)(nil),    // 17: chronos.store.v1.Payload
-	(*Lock)(nil),       // 18: chronos.store.v1.Lock
-	(*Held)(nil),       // 19: chronos.store.v1.Held
-	(*Active)(nil),     // 20: chronos.store.v1.Active
-	(*Session)(nil),    // 21: chronos.store.v1.Session
-	(*Applied)(nil),    // 22: chronos.store.v1.Applied
-	(*Format)(nil),     // 23: chronos.store.v1.Format
-	(*Answers)(nil),    // 24: chronos.store.v1.Answers
-	(*Answer)(nil),     // 25: chronos.store.v1.Answer
-	(*Reference)(nil),  // 26: chronos.store.v1.Reference
+	(*Places)(nil),     // 18: chronos.store.v1.Places
+	(*Lock)(nil),       // 19: chronos.store.v1.Lock
+	(*Held)(nil),       // 20: chronos.store.v1.Held
+	(*Active)(nil),     // 21: chronos.store.v1.Active
+	(*Session)(nil),    // 22: chronos.store.v1.Session
+	(*Applied)(nil),    // 23: chronos.store.v1.Applied
+	(*Format)(nil),     // 24: chronos.store.v1.Format
+	(*Answers)(nil),    // 25: chronos.store.v1.Answers
+	(*Answer)(nil),     // 26: chronos.store.v1.Answer
+	(*Reference)(nil),  // 27: chronos.store.v1.Reference
 }
 var file_store_record_proto_depIdxs = []int32{
 	9,  // 0: chronos.store.v1.Definition.webhook:type_name -> chronos.store.v1.Webhook
@@ -2816,25 +2965,27 @@ var file_store_record_proto_depIdxs = []int32{
 	1,  // 3: chronos.store.v1.Definition.misfire:type_name -> chronos.store.v1.Misfire
 	11, // 4: chronos.store.v1.Definition.retry:type_name -> chronos.store.v1.Retry
 	2,  // 5: chronos.store.v1.Definition.delivery:type_name -> chronos.store.v1.Delivery
-	10, // 6: chronos.store.v1.Webhook.headers:type_name -> chronos.store.v1.Header
-	10, // 7: chronos.store.v1.Webhook.secret_headers:type_name -> chronos.store.v1.Header
-	7,  // 8: chronos.store.v1.Job.definition:type_name -> chronos.store.v1.Definition
-	7,  // 9: chronos.store.v1.Version.definition:type_name -> chronos.store.v1.Definition
-	3,  // 10: chronos.store.v1.Schedule.last_status:type_name -> chronos.store.v1.Status
-	5,  // 11: chronos.store.v1.Execution.origin:type_name -> chronos.store.v1.Origin
-	3,  // 12: chronos.store.v1.Execution.status:type_name -> chronos.store.v1.Status
-	4,  // 13: chronos.store.v1.Execution.reason:type_name -> chronos.store.v1.Reason
-	6,  // 14: chronos.store.v1.Execution.wait:type_name -> chronos.store.v1.Wait
-	16, // 15: chronos.store.v1.Execution.history:type_name -> chronos.store.v1.Attempt
-	0,  // 16: chronos.store.v1.Execution.overlap:type_name -> chronos.store.v1.Overlap
-	3,  // 17: chronos.store.v1.Attempt.status:type_name -> chronos.store.v1.Status
-	4,  // 18: chronos.store.v1.Attempt.reason:type_name -> chronos.store.v1.Reason
-	25, // 19: chronos.store.v1.Answers.answers:type_name -> chronos.store.v1.Answer
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	8,  // 6: chronos.store.v1.Definition.node_labels:type_name -> chronos.store.v1.Label
+	10, // 7: chronos.store.v1.Webhook.headers:type_name -> chronos.store.v1.Header
+	10, // 8: chronos.store.v1.Webhook.secret_headers:type_name -> chronos.store.v1.Header
+	7,  // 9: chronos.store.v1.Job.definition:type_name -> chronos.store.v1.Definition
+	7,  // 10: chronos.store.v1.Version.definition:type_name -> chronos.store.v1.Definition
+	3,  // 11: chronos.store.v1.Schedule.last_status:type_name -> chronos.store.v1.Status
+	5,  // 12: chronos.store.v1.Execution.origin:type_name -> chronos.store.v1.Origin
+	3,  // 13: chronos.store.v1.Execution.status:type_name -> chronos.store.v1.Status
+	4,  // 14: chronos.store.v1.Execution.reason:type_name -> chronos.store.v1.Reason
+	6,  // 15: chronos.store.v1.Execution.wait:type_name -> chronos.store.v1.Wait
+	16, // 16: chronos.store.v1.Execution.history:type_name -> chronos.store.v1.Attempt
+	0,  // 17: chronos.store.v1.Execution.overlap:type_name -> chronos.store.v1.Overlap
+	3,  // 18: chronos.store.v1.Attempt.status:type_name -> chronos.store.v1.Status
+	4,  // 19: chronos.store.v1.Attempt.reason:type_name -> chronos.store.v1.Reason
+	8,  // 20: chronos.store.v1.Session.labels:type_name -> chronos.store.v1.Label
+	26, // 21: chronos.store.v1.Answers.answers:type_name -> chronos.store.v1.Answer
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_store_record_proto_init() }
@@ -2848,7 +2999,7 @@ func file_store_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_store_record_proto_rawDesc), len(file_store_record_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   20,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -48,6 +48,11 @@ func (r records) Lock(job string) (*Lock, error) { return read(r.src, lockKey(jo
 // Held reads held/{name}, a lock of the host's.
 func (r records) Held(name string) (*Held, error) { return read(r.src, heldKey(name), &Held{}) }
 
+// Places reads places/{concurrency key}.
+func (r records) Places(key string) (*Places, error) {
+	return read(r.src, placesKey(key), &Places{})
+}
+
 // Session reads nodes/{id}.
 func (r records) Session(node string) (*Session, error) {
 	return read(r.src, nodeKey(node), &Session{})

@@ -42,7 +42,7 @@ func (t *Tx) PutExecution(job, exec string, x *Execution) error {
 // DeleteExecution removes executions/{job}/{exec}.
 func (t *Tx) DeleteExecution(job, exec string) error { return t.Delete(executionKey(job, exec)) }
 
-// PutLock writes locks/{job}.
+// PutLock writes locks/{job}, or locks/{job}@{node}.
 func (t *Tx) PutLock(job string, l *Lock) error { return t.Put(lockKey(job), l) }
 
 // DeleteLock removes locks/{job}.
@@ -53,6 +53,12 @@ func (t *Tx) PutHeld(name string, h *Held) error { return t.Put(heldKey(name), h
 
 // DeleteHeld removes held/{name}.
 func (t *Tx) DeleteHeld(name string) error { return t.Delete(heldKey(name)) }
+
+// PutPlaces writes places/{concurrency key}.
+func (t *Tx) PutPlaces(key string, p *Places) error { return t.Put(placesKey(key), p) }
+
+// DeletePlaces removes places/{concurrency key}.
+func (t *Tx) DeletePlaces(key string) error { return t.Delete(placesKey(key)) }
 
 // PutActive writes active/{job}/{exec}.
 func (t *Tx) PutActive(job, exec string, a *Active) error { return t.Put(activeKey(job, exec), a) }

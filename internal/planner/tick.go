@@ -172,7 +172,7 @@ func Ahead(r *store.Reader, job string, generation uint64, first int64) (Instant
 		if x.Due > first+aheadMax {
 			return false, nil
 		}
-		if key == store.ScheduledKey(x.Due, generation) {
+		if store.KeyOccurrence(key) == store.ScheduledKey(x.Due, generation) {
 			if out == nil {
 				out = Instants{}
 			}
