@@ -102,6 +102,7 @@
 //   - [Delivery]: the process died during an attempt. AtLeastOnce repeats it,
 //     AtMostOnce ends it as lost.
 //   - Priority, with ageing, when Options.Concurrency is used up.
+//   - [Concurrency]: jobs with the same key share a number of places.
 //
 // docs/semantics.md has the tables.
 //
@@ -137,8 +138,9 @@
 // go on when one is lost. Any node takes writes, and has applied them when the
 // call returns; reads are served by the node itself, and [Scheduler.Sync] brings
 // it up to date first. The leader plans, and gives each execution to a node that
-// runs, has the handler and has room, the least loaded first. A Worker runs jobs
-// without a vote.
+// runs, has the handler and has room, the least loaded first; [Placement] asks for
+// labelled nodes, for every node, or for the one it ran on last. A Worker runs
+// jobs without a vote.
 //
 // A node that nobody hears of for most of Cluster.Lease cancels what it runs (the
 // cause is [ErrRevoked]) before the others give it away; its late results are

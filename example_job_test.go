@@ -125,3 +125,62 @@ func ExampleScheduler_Rollback() {
 	// 2 alice @every 1m0s rolled back to 0 "customers wait"
 	// 3 bob @every 1h0m0s rolled back to 1 ""
 }
+
+// Jobs with the same concurrency key share its places, over all nodes: here no
+// more than two of a tenant's run at once.
+func ExampleConcurrency() {
+	s, err := chronos.New(chronos.Options{InMemory: true})
+	check(err)
+	defer s.Close()
+	ctx := context.Background()
+
+	for _, report := range []string{"daily", "weekly", "monthly"} {
+		_, err := s.Put(ctx, chronos.Job{
+			ID:          "tenant-7/" + report,
+			Handler:     "report",
+			Concurrency: chronos.Concurrency{Key: "tenant-7", Limit: 2},
+		})
+		check(err)
+		x, err := s.Trigger(ctx, "tenant-7/"+report, chronos.TriggerRequest{})
+		check(err)
+		fmt.Println(x.Job, x.Status, x.Waiting)
+	}
+	// Output:
+	// tenant-7/daily pending room
+	// tenant-7/weekly pending room
+	// tenant-7/monthly pending key
+}
+
+// A node says what it is, and a job where it may run.
+func ExamplePlacement() {
+	s, err := chronos.New(chronos.Options{InMemory: true, Labels: map[string]string{"zone": "eu-1"}})
+	check(err)
+	defer s.Close()
+	check(s.Handle("sweep", func(context.Context, chronos.Execution) error { return nil }))
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+
+	for _, zone := range []string{"eu-1", "us-2"} {
+		_, err := s.Put(ctx, chronos.Job{
+			ID:        "sweep-" + zone,
+			Handler:   "sweep",
+			Placement: chronos.Placement{Labels: map[string]string{"zone": zone}},
+		})
+		check(err)
+	}
+	here, err := s.Trigger(ctx, "sweep-eu-1", chronos.TriggerRequest{})
+	check(err)
+	here, err = s.Wait(ctx, here.ID)
+	check(err)
+	there, err := s.Trigger(ctx, "sweep-us-2", chronos.TriggerRequest{})
+	check(err)
+	fmt.Println(here.Job, here.Status, "on", here.Node)
+	fmt.Println(there.Job, there.Status, there.Waiting)
+
+	stop()
+	check(<-done)
+	// Output:
+	// sweep-eu-1 succeeded on local
+	// sweep-us-2 pending room
+}
