@@ -11,6 +11,8 @@ CUTS     ?= 200
 KILLS    ?= 100
 JOBS     ?= 50
 SOAK     ?= 10m
+# the newest commit with the format before this one
+PREVIOUS ?= baa7df4
 BENCHTIME ?= 1s
 
 # expressions at every transition
@@ -78,6 +80,10 @@ cluster: # three processes, one of which is killed or stands still all the time
 	$(GO) test ./internal/faults -run 'TestCluster' -count=1 -timeout 4h -v -cluster-kills $(KILLS) -cluster-jobs $(JOBS) -cluster-freezes 20
 cluster-ci:
 	$(GO) test ./internal/faults -run 'TestCluster' -count=1 -timeout 20m -v -cluster-kills 10 -cluster-freezes 2
+
+.PHONY: upgrade
+upgrade: # three processes are restarted with this program, one by one, from an older one
+	$(GO) test ./internal/upgrade -count=1 -timeout 20m -v -previous $(PREVIOUS)
 
 .PHONY: bitrot
 bitrot:

@@ -57,6 +57,9 @@ func (t *Tx) commit() error {
 	if err := w.Set(keyApplied, value); err != nil {
 		return tooBig(err)
 	}
+	if err := t.stageFormat(w, next); err != nil {
+		return tooBig(err)
+	}
 	if err := w.Commit(); err != nil {
 		if errors.Is(err, badger.ErrTxnTooBig) {
 			return tooBig(err)

@@ -234,14 +234,14 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	check := func(t *testing.T, err error) {
 		t.Helper()
 		if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), "upgrade") ||
-			!strings.Contains(err.Error(), "version 2") || !strings.Contains(err.Error(), "up to 1") {
+			!strings.Contains(err.Error(), "version 9") || !strings.Contains(err.Error(), fmt.Sprint("up to ", newestFormat)) {
 			t.Fatal(err)
 		}
 	}
 	t.Run("record", func(t *testing.T) {
 		dir := t.TempDir()
 		s := open(t, Options{Dir: dir})
-		if err := writeMeta(s.gen.db, &Format{Version: 2}, nil); err != nil {
+		if err := writeMeta(s.gen.db, &Format{Version: 9}, nil); err != nil {
 			t.Fatal(err)
 		}
 		closeStore(t, s)
@@ -251,7 +251,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	t.Run("pointer", func(t *testing.T) {
 		dir := t.TempDir()
 		closeStore(t, open(t, Options{Dir: dir}))
-		text := "chronos state 2 gen-000001 "
+		text := "chronos state 9 gen-000001 "
 		content := fmt.Appendf(nil, "%s%08x\n", text, recordSum(nil, []byte(text)))
 		if err := os.WriteFile(layoutOf(dir).current(), content, 0o600); err != nil {
 			t.Fatal(err)

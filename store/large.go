@@ -38,6 +38,9 @@ func (t *Tx) commitLarge() error {
 			}
 		}
 	}
+	if err := t.stageFormat(p.txn, next); err != nil {
+		return t.s.fail(err)
+	}
 	if err := p.end(next); err != nil {
 		return t.s.fail(err)
 	}

@@ -36,7 +36,7 @@ func (l layout) setCurrent(n string) error { return writeDurably(l.current(), po
 // pointer is the content of CURRENT: the format first, so that a build that
 // does not know it refuses before it opens anything else.
 func pointer(gen string) []byte {
-	text := fmt.Sprintf("chronos state %d %s ", formatVersion, gen)
+	text := fmt.Sprintf("chronos state %d %s ", firstFormat, gen)
 	return fmt.Appendf(nil, "%s%08x\n", text, crc32.Checksum([]byte(text), castagnoli))
 }
 

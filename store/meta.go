@@ -7,8 +7,29 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// formatVersion is what this build writes and the newest it reads.
-const formatVersion = 1
+const (
+	// firstFormat is what a new store is of.
+	firstFormat = 1
+	// newestFormat is the newest that this build reads.
+	newestFormat = 2
+)
+
+// formatOf is the format of a state: it follows the feature level that the log
+// has reached, so that a build which does not know that level refuses the
+// directory, and the snapshots made of it, before it does anything.
+func formatOf(a *Applied) uint32 { return max(a.GetLevel(), firstFormat) }
+
+// stageFormat writes the format where a batch changes it.
+func (t *Tx) stageFormat(w *badger.Txn, next *Applied) error {
+	if formatOf(next) == formatOf(t.s.applied.Load()) {
+		return nil
+	}
+	value, err := seal(keyFormat, &Format{Version: formatOf(next), LogId: t.s.LogID()})
+	if err != nil {
+		return err
+	}
+	return w.Set(keyFormat, value)
+}
 
 var (
 	keyApplied = []byte(prefixMeta + "applied")
@@ -63,9 +84,9 @@ func checkFormat(version uint32, dir string) error {
 	switch {
 	case version == 0:
 		return corrupt("%q has no format version", dir)
-	case version > formatVersion:
+	case version > newestFormat:
 		return fmt.Errorf("%w: %q is of format version %d, this build reads up to %d: "+
-			"upgrade the module github.com/chronos-go/chronos", ErrFormat, dir, version, formatVersion)
+			"upgrade the module github.com/chronos-go/chronos", ErrFormat, dir, version, newestFormat)
 	}
 	return nil
 }

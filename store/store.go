@@ -119,7 +119,7 @@ func (s *Store) openMemory() error {
 	if s.gen, err = s.startGeneration("memory", "", s.opts); err != nil {
 		return err
 	}
-	if err := writeMeta(s.gen.db, &Format{Version: formatVersion}, &Applied{}); err != nil {
+	if err := writeMeta(s.gen.db, &Format{Version: firstFormat}, &Applied{}); err != nil {
 		return err
 	}
 	return s.load()
@@ -178,7 +178,7 @@ func (s *Store) create() error {
 	if s.gen, err = s.startGeneration(name, dir, s.opts); err != nil {
 		return err
 	}
-	if err := writeMeta(s.gen.db, &Format{Version: formatVersion}, &Applied{}); err != nil {
+	if err := writeMeta(s.gen.db, &Format{Version: firstFormat}, &Applied{}); err != nil {
 		return err
 	}
 	if err := syncDir(dir); err != nil { // Badger has synced the files
@@ -266,7 +266,7 @@ func (s *Store) SetLogID(id string) error {
 		return err
 	}
 	return g.write(func() error {
-		if err := writeMeta(g.db, &Format{Version: formatVersion, LogId: id}, nil); err != nil {
+		if err := writeMeta(g.db, &Format{Version: formatOf(s.applied.Load()), LogId: id}, nil); err != nil {
 			return s.fail(err)
 		}
 		s.logID.Store(&id)
@@ -274,7 +274,9 @@ func (s *Store) SetLogID(id string) error {
 	})
 }
 
-func (s *Store) format() *Format { return &Format{Version: formatVersion, LogId: s.LogID()} }
+func (s *Store) format() *Format {
+	return &Format{Version: formatOf(s.applied.Load()), LogId: s.LogID()}
+}
 
 // Unclean says that the stop before this start was not a clean one.
 func (s *Store) Unclean() bool { return s.unclean }
