@@ -70,6 +70,9 @@ func translate(err error) error {
 }
 
 func rename(err error) error {
+	if peers := (*raftfsm.PeersError)(nil); errors.As(err, &peers) {
+		return invalid(peers.Path, "%s", peers.Reason)
+	}
 	for _, pair := range []struct{ inner, outer error }{
 		{store.ErrDiskFull, ErrDiskFull},
 		{store.ErrLocked, ErrLocked},
@@ -84,6 +87,7 @@ func rename(err error) error {
 		{raftfsm.ErrForgotten, ErrConflict},
 		{raftfsm.ErrRemoved, ErrConflict},
 		{raftfsm.ErrLevel, ErrConflict},
+		{raftfsm.ErrLeftBehind, ErrConflict},
 	} {
 		if errors.Is(err, pair.inner) {
 			return fmt.Errorf("%w: %w", pair.outer, err)

@@ -45,6 +45,8 @@ type Peer struct{ ID, Addr string }
 
 func (c *Cluster) lease() time.Duration { return cmp.Or(c.Lease, leaseDefault) }
 
+func (c *Cluster) heartbeat() time.Duration { return cmp.Or(c.HeartbeatTimeout, heartbeatDefault) }
+
 const (
 	heartbeatDefault = 300 * time.Millisecond
 	leaseDefault     = 5 * time.Second
@@ -73,7 +75,7 @@ func (c *Cluster) logID() string {
 }
 
 // configuration is the first one, the same on every node. A server's address is
-// its name: the mesh knows where that is.
+// its name: the mesh knows where that is. See epoch.go.
 func (c *Cluster) configuration() (conf raft.Configuration) {
 	peers := slices.SortedFunc(slices.Values(c.Peers), func(a, b Peer) int { return cmp.Compare(a.ID, b.ID) })
 	for _, p := range peers {
@@ -113,6 +115,7 @@ func (n *Node) openMesh() error {
 	n.desk = newDesk(n)
 	n.mesh = mesh.New(mesh.Config{
 		Cluster: c.ID, Node: n.cfg.ID, Listener: c.Listener, Dial: c.Dial, Peers: book, Logger: n.log,
+		Epoch: n.epoch.now, OnEpoch: n.differs,
 	}, map[mesh.Kind]func(string, net.Conn){mesh.Raft: n.layer.take, mesh.Commands: n.desk.serve})
 	n.layer.mesh = n.mesh
 	n.links, n.pulse = newLinks(n.mesh), newLinks(n.mesh)
@@ -127,7 +130,7 @@ func (n *Node) openTransport() {
 		return
 	}
 	n.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: n.layer, MaxPool: 3, MaxRPCsInFlight: 1, // no pipelining: raft #612
+		Stream: n.layer, ServerAddressProvider: serverNames{}, MaxPool: 3, MaxRPCsInFlight: 1, // no pipelining: raft #612
 		Timeout: 10 * time.Second, Logger: raftLogger(n.log), MsgpackUseNewTimeFormat: true,
 	})
 }
@@ -153,19 +156,33 @@ func (n *Node) closeNet() {
 // awaitCluster waits until this node has applied what was committed when it
 // asked. It may take its time, as long as it gets on.
 func (n *Node) awaitCluster() error {
+	greeted := make(chan struct{})
+	n.owned.Go(func() {
+		defer close(greeted)
+		n.greet()
+	})
 	last, since := n.st.Applied().GetIndex(), time.Now()
-	for {
+	for asked := time.Now(); ; {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		err := n.takePart(ctx)
 		cancel()
 		if err == nil {
-			return n.Err()
+			<-greeted
 		}
-		if stopped := n.Err(); stopped != nil {
+		if behind := n.epoch.leftBehind(); behind != nil {
+			return behind
+		}
+		if stopped := n.Err(); err == nil || stopped != nil {
 			return stopped
 		}
+		if time.Since(asked) > time.Second && !errors.Is(err, ErrRemoved) {
+			if n.wasRemoved() {
+				err = ErrRemoved
+			}
+			asked = time.Now()
+		}
 		if errors.Is(err, ErrRemoved) {
-			return fmt.Errorf("%w: give it a new name and an empty directory", err)
+			return fmt.Errorf("%w: start node %q with an empty directory to join again", ErrRemoved, n.id)
 		}
 		if at := n.st.Applied().GetIndex(); at != last {
 			last, since = at, time.Now()

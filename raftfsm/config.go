@@ -1,7 +1,6 @@
 package raftfsm
 
 import (
-	"cmp"
 	"log/slog"
 	"time"
 
@@ -66,6 +65,7 @@ type Config struct {
 
 	guard   store.GuardOptions          // tests inject a full disk
 	backend func(logBackend) logBackend // tests inject write errors
+	atStep  func(step string) error     // tests end a recovery between its steps
 }
 
 // Timers of a single node. Nobody else votes, so they say nothing about
@@ -115,7 +115,7 @@ func (c *Config) raftConfig(id string, notify chan<- bool) *raft.Config {
 	timeout := singleTimeout
 	rc.CommitTimeout = 50 * time.Millisecond
 	if c.Cluster != nil {
-		timeout, rc.CommitTimeout = cmp.Or(c.Cluster.HeartbeatTimeout, heartbeatDefault), commitTimeout
+		timeout, rc.CommitTimeout = c.Cluster.heartbeat(), commitTimeout
 	}
 	rc.HeartbeatTimeout, rc.ElectionTimeout, rc.LeaderLeaseTimeout = timeout, timeout, timeout
 	rc.MaxAppendEntries = maxAppendEntries

@@ -116,11 +116,16 @@ func (d *desk) stageFor(ctx context.Context, from string) stage {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
+	_, before := d.node.suffrage(from)
 	if _, err := d.node.Propose(ctx, []*Command{{Body: &Command_Barrier{Barrier: &Barrier{}}}}); err != nil {
 		return stageUnknown // what it knows may be old
 	}
-	if _, member := d.node.suffrage(from); member {
+	_, after := d.node.suffrage(from)
+	switch {
+	case before && after:
 		return stageMember
+	case before || after:
+		return stageUnknown // a change is under way, and may come to nothing
 	}
 	return stageStranger
 }

@@ -29,6 +29,9 @@ var (
 	ErrWrongCluster = errors.New("raftfsm: directory belongs to another cluster")
 	// ErrRemoved: the node was a member once.
 	ErrRemoved = errors.New("raftfsm: the node was removed from the cluster")
+	// ErrLeftBehind: the cluster was recovered from the loss of its majority, and
+	// this directory is of before, or of another recovery.
+	ErrLeftBehind = errors.New("raftfsm: the directory was left behind when the cluster was recovered")
 	// ErrForgotten: the cluster knows this node, but its directory is empty.
 	ErrForgotten = errors.New("raftfsm: the cluster knows this node, whose directory is empty")
 )

@@ -208,7 +208,8 @@ const (
 		"or open once with TrustView, to keep state/ and begin a new log"
 	remedyLog = "Put raft.db back from a copy of the whole directory; or, when the state in state/ is the newest there is, " +
 		"open once with TrustView: what is in the state is kept, and a new log begins there"
-	remedyAll = "Nothing was changed. Put the whole directory back from a backup, or move it away to begin with an empty one"
+	remedyMembers = "Nothing was changed. Move the directory away and start the node with an empty one: it joins the others again"
+	remedyAll     = "Nothing was changed. Put the whole directory back from a backup, or move it away to begin with an empty one"
 )
 
 // lost: no combination of log, snapshots and view is complete.

@@ -81,24 +81,35 @@ func (n *Node) forget() error {
 func (n *Node) askPeers(question byte, body []byte) (answers []wireFrame) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	got := make(chan wireFrame, len(n.cfg.Cluster.Peers))
-	for _, p := range n.cfg.Cluster.Peers {
-		if p.ID == n.cfg.ID {
-			got <- wireFrame{}
-			continue
-		}
+	others := n.others()
+	got := make(chan wireFrame, len(others))
+	for _, node := range others {
 		n.owned.Go(func() {
-			f, _, err := n.pulse.ask(ctx, p.ID, question, body)
+			f, _, err := n.pulse.ask(ctx, node, question, body)
 			if err != nil {
 				f = wireFrame{}
 			}
 			got <- f
 		})
 	}
-	for range n.cfg.Cluster.Peers {
+	for range others {
 		answers = append(answers, <-got)
 	}
 	return answers
+}
+
+// wasRemoved asks the others if the cluster has this node, which has state and
+// finds no leader, no more. Only who reaches a leader can say so.
+func (n *Node) wasRemoved() bool {
+	if n.blank {
+		return false
+	}
+	for _, one := range n.askPeers(askStage, nil) {
+		if one.code == saidStage && len(one.body) == 1 && stage(one.body[0]) == stageStranger {
+			return true
+		}
+	}
+	return false
 }
 
 // takePart is one step towards being a member whose state is up to date; nil
@@ -164,7 +175,8 @@ func (n *Node) Voters() map[string]bool {
 
 // admit takes a node in, at its own request: without a vote first.
 func (n *Node) admit(node string, vote bool) error {
-	id, addr := raft.ServerID(node), raft.ServerAddress(node)
+	now, _ := n.epoch.now()
+	id, addr := raft.ServerID(node), addressIn(node, now)
 	switch _, member := n.suffrage(node); {
 	case member && vote:
 		return n.raft.AddVoter(id, addr, 0, n.cfg.EntryTimeout).Error()

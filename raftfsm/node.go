@@ -41,7 +41,8 @@ type Node struct {
 	links *links // for commands
 	pulse *links // for beats and questions, which wait behind no command
 	desk  *desk
-	blank bool // it began with an empty log: it is to join
+	epoch epochs // of the cluster, as this node has it
+	blank bool   // it began with an empty log: it is to join
 	beats beats
 
 	open    atomic.Bool // effects are reported
@@ -99,9 +100,14 @@ func (n *Node) openFiles() error {
 	}
 	starts := startsIn(n.cfg.Dir)
 	_, encoder := raft.NewInmemTransport("")
-	r := &recovery{cfg: &n.cfg, log: n.log, trans: encoder, onDamage: n.damaged, mayForm: n.mayForm}
+	r := &recovery{cfg: &n.cfg, log: n.log, trans: encoder, onDamage: n.damaged, mayForm: n.mayForm, answers: n.answers, learn: n.learn}
 	if err := r.run(); err != nil {
 		return errors.Join(err, r.release())
+	}
+	if r.confKnown {
+		n.epoch.begin(epochOf(r.conf))
+	} else {
+		n.epoch.begin("")
 	}
 	n.id, n.lock, n.guard, n.plan = r.nodeID, r.lock, r.guard, r.plan
 	n.starts, n.st, n.logs, n.snaps = &starts, r.view, r.logs, r.snaps
@@ -132,6 +138,9 @@ func (n *Node) openMemory() (err error) {
 	first := &conf
 	if join {
 		first = nil
+		n.epoch.begin("")
+	} else {
+		n.epoch.begin(mesh.Unrecovered)
 	}
 	c := &createLog{logID: n.cfg.newLogID(), nodeID: n.id, term: 1}
 	n.snaps = &memorySnapshots{taken: n.logs.snapshotTaken}
@@ -172,6 +181,7 @@ func (n *Node) startRaft() error {
 	})
 	if n.desk != nil {
 		n.learnMembers()
+		n.epoch.follow(n.raft)
 		n.desk.take()
 	}
 	if at := n.raft.LastIndex(); at < n.plan.expect {

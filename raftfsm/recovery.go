@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/chronos-go/chronos/raftfsm/mesh"
 	"github.com/chronos-go/chronos/store"
 )
 
@@ -32,14 +33,21 @@ type recovery struct {
 
 	evidence evidence
 	conf     raft.Configuration // the newest that was seen
-	logID    string
-	nodeID   string
-	startsN  int
-	counted  bool  // this start stands in starts
-	damage   error // why raft.db is unusable, when TrustView lets us go on without
-	plan     plan
-	onDamage func(error)
-	mayForm  func() (join bool, err error) // holds a new directory of a cluster back
+	// confKnown says that conf stands in a file; else it is what a new directory
+	// would begin with.
+	confKnown      bool
+	configurations map[uint64]mesh.Epoch // epochs of those in the log
+	peers          survivors             // what the peers file says
+	logID          string
+	nodeID         string
+	startsN        int
+	counted        bool  // this start stands in starts
+	damage         error // why raft.db is unusable, when TrustView lets us go on without
+	plan           plan
+	onDamage       func(error)
+	mayForm        func() (join bool, err error) // holds a new directory of a cluster back
+	answers        func(node string) bool        // tells if a node of the cluster can be reached
+	learn          func(node, addr string)
 }
 
 // run leaves a directory that Raft can start from, or an error.
@@ -47,7 +55,9 @@ func (r *recovery) run() error {
 	if err := r.occupy(); err != nil {
 		return err
 	}
-	steps := []func() error{r.readLog, r.readSnapshots, r.walkLog, r.readView, r.judge, r.carryOut, r.nameView}
+	steps := []func() error{
+		r.readLog, r.readPeers, r.readSnapshots, r.walkLog, r.readView, r.judge, r.carryOut, r.nameView, r.regroup, r.tidy, r.putAway,
+	}
 	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
@@ -99,7 +109,7 @@ func (r *recovery) readSnapshots() (err error) {
 		})
 	}
 	if len(list) > 0 {
-		r.conf = list[0].Configuration
+		r.conf, r.confKnown = list[0].Configuration, true
 	}
 	names, err := r.snaps.names()
 	for _, name := range names {
@@ -140,13 +150,13 @@ func (r *recovery) walkLog() error {
 		return nil
 	}
 	newest := r.evidence.newest()
+	r.configurations = map[uint64]mesh.Epoch{}
 	extent, err := r.logs.extent(newest, func(l *raft.Log) {
-		if l.Index <= newest {
-			return
-		}
-		r.logs.since.Add(int64(len(l.Data)))
 		if l.Type == raft.LogConfiguration {
-			r.conf = raft.DecodeConfiguration(l.Data)
+			r.sawConfiguration(l, newest)
+		}
+		if l.Index > newest {
+			r.logs.since.Add(int64(len(l.Data)))
 		}
 	})
 	if err != nil {
@@ -159,6 +169,16 @@ func (r *recovery) walkLog() error {
 	r.evidence.log = extent
 	r.evidence.known = max(r.evidence.known, extent.last)
 	return nil
+}
+
+// sawConfiguration notes one that stands in the log. What is behind the newest
+// snapshot counts, unless it was left behind by a recovery.
+func (r *recovery) sawConfiguration(l *raft.Log, newest uint64) {
+	conf := raft.DecodeConfiguration(l.Data)
+	r.configurations[l.Index] = epochOf(conf)
+	if l.Index > newest && epochOf(r.conf).Compare(epochOf(conf)) != mesh.Older {
+		r.conf, r.confKnown = conf, true
+	}
 }
 
 func (r *recovery) closeLog() error {
@@ -304,6 +324,7 @@ func (r *recovery) replaceLog() error {
 	if !r.plan.fresh || join {
 		first = nil // who joins is sent its configuration
 	}
+	r.confKnown = first != nil
 	c.term = max(1, r.evidence.view.term)
 	for _, s := range r.evidence.snapshots {
 		c.term = max(c.term, s.term)
@@ -336,6 +357,9 @@ func (r *recovery) replaceLog() error {
 // the log holds up to there.
 func (r *recovery) adopt(term uint64) error {
 	index := r.evidence.view.index
+	if r.cfg.Cluster != nil && !r.confKnown {
+		return &DamageError{Path: r.cfg.Dir, Reason: "who the members of the cluster are is not known any more", Remedy: remedyMembers}
+	}
 	sink, err := r.snaps.Create(1, index, max(term, 1), r.conf, 1, r.trans)
 	if err != nil {
 		return err

@@ -1,9 +1,6 @@
 package raftfsm
 
-import (
-	"cmp"
-	"time"
-)
+import "time"
 
 // A disk that hangs, and does not fail, stops a leader in the middle of an
 // append: its heartbeats go on, so the others wait for it for ever (raft #503). So
@@ -16,7 +13,7 @@ const (
 )
 
 func (n *Node) sickAfter() time.Duration {
-	return max(sickBeats*cmp.Or(n.cfg.Cluster.HeartbeatTimeout, heartbeatDefault), sickAtLeast)
+	return max(sickBeats*n.cfg.Cluster.heartbeat(), sickAtLeast)
 }
 
 // watch leaves the network when this node is no use to the others. It waits for

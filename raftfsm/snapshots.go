@@ -2,6 +2,7 @@ package raftfsm
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -122,6 +124,12 @@ func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
 		}
 		good = append(good, m)
 	}
+	// One that was written again with the members after a recovery is as new as
+	// the one before by all but its name, which is the clock's.
+	slices.SortStableFunc(good, func(a, b *raft.SnapshotMeta) int {
+		return cmp.Or(cmp.Compare(b.Term, a.Term), cmp.Compare(b.Index, a.Index),
+			cmp.Compare(epochOf(b.Configuration).Number(), epochOf(a.Configuration).Number()))
+	})
 	return good, nil
 }
 

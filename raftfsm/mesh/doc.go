@@ -6,6 +6,10 @@
 // found out. Identity is the name of the node; addresses are where it was last
 // heard of, and may change with every start.
 //
+// The hello tells the epoch, too: how often the cluster was recovered from the
+// loss of its majority. Who was left behind by a recovery is refused, whichever
+// side calls.
+//
 // The hello is no authentication. Who must not take part has to be kept out by
 // Listener and Dial: mutual TLS, a private network.
 //

@@ -18,23 +18,24 @@ const (
 
 // hello is the first thing on a connection, and all that a stranger is read:
 //
-//	CHRM  version  kind  length (2 bytes)  cluster  node  address
+//	CHRM  version  kind  length (2 bytes)  cluster  node  address  epoch
 //
 // with a length byte in front of each text. The answer is
 //
-//	CHRM  version  verdict  length (2 bytes)  node
+//	CHRM  version  verdict  length (2 bytes)  node  epoch
 type hello struct {
 	kind                Kind
 	cluster, node, addr string
+	epoch               Epoch
 }
 
 const (
 	magic       = "CHRM"
 	version     = 1
 	headSize    = len(magic) + 4
-	maxHello    = 3 * 256
+	maxHello    = 4 * 256
 	maxText     = 255
-	answerLimit = 256
+	answerLimit = 2 * 256
 )
 
 // verdict is the listening side's answer.
@@ -45,6 +46,8 @@ const (
 	wrongCluster
 	unknownKind
 	itself
+	wrongEpoch
+	notYet
 )
 
 // Errors of Dial that callers tell apart.
@@ -53,6 +56,10 @@ var (
 	ErrCluster = errors.New("mesh: it belongs to another cluster")
 	// ErrNode: under the address there is another node.
 	ErrNode = errors.New("mesh: another node answers there")
+	// ErrEpoch: one of the two was left behind when the cluster was recovered.
+	ErrEpoch = errors.New("mesh: it is of another epoch of the cluster")
+	// ErrNotYet: the other node is still opening, and takes no entries yet.
+	ErrNotYet = errors.New("mesh: it is still opening")
 	// ErrUnknown: nobody has said where that node is.
 	ErrUnknown = errors.New("mesh: no address is known")
 	// ErrClosed: the mesh was closed.
@@ -104,24 +111,33 @@ func readFrame(r io.Reader, limit int, texts ...*string) (code byte, err error) 
 	return head[len(magic)+1], nil
 }
 
-func (h hello) encode() ([]byte, error) { return frame(byte(h.kind), h.cluster, h.node, h.addr) }
+func (h hello) encode() ([]byte, error) {
+	return frame(byte(h.kind), h.cluster, h.node, h.addr, string(h.epoch))
+}
 
 func readHello(r io.Reader) (h hello, err error) {
-	code, err := readFrame(r, maxHello, &h.cluster, &h.node, &h.addr)
-	h.kind = Kind(code)
+	var epoch string
+	code, err := readFrame(r, maxHello, &h.cluster, &h.node, &h.addr, &epoch)
+	h.kind, h.epoch = Kind(code), Epoch(epoch)
 	return h, err
 }
 
-// readAnswer reads the listening side's verdict and name.
-func readAnswer(r io.Reader) (node string, err error) {
-	code, err := readFrame(r, answerLimit, &node)
-	switch {
-	case err != nil:
-		return "", err
-	case verdict(code) == welcome:
-		return node, nil
-	case verdict(code) == wrongCluster:
-		return node, ErrCluster
+// readAnswer reads the listening side's verdict, name and epoch.
+func readAnswer(r io.Reader) (node string, epoch Epoch, err error) {
+	var text string
+	code, err := readFrame(r, answerLimit, &node, &text)
+	if err != nil {
+		return "", "", err
 	}
-	return node, fmt.Errorf("%w (verdict %d of %q)", errStranger, code, node)
+	switch epoch = Epoch(text); verdict(code) {
+	case welcome:
+		return node, epoch, nil
+	case wrongCluster:
+		return node, epoch, ErrCluster
+	case wrongEpoch:
+		return node, epoch, ErrEpoch
+	case notYet:
+		return node, epoch, ErrNotYet
+	}
+	return node, epoch, fmt.Errorf("%w (verdict %d of %q)", errStranger, code, node)
 }

@@ -19,6 +19,11 @@ type Config struct {
 	Dial     func(ctx context.Context, addr string) (net.Conn, error)
 	Peers    map[string]string // addresses of nodes, this one's included
 	Logger   *slog.Logger
+	// Epoch tells the node's own, false while it is not known: then Raft's
+	// connections have to wait. nil: Unrecovered.
+	Epoch func() (Epoch, bool)
+	// OnEpoch hears of nodes that were refused because of theirs. It may be nil.
+	OnEpoch func(node string, theirs Epoch)
 }
 
 const (
@@ -111,6 +116,7 @@ func (m *Mesh) hear(conn net.Conn) (serve func(string, net.Conn), node string, e
 	}
 	answer := welcome
 	serve = m.serve[h.kind]
+	ours, known := m.epoch()
 	switch {
 	case h.cluster != m.cfg.Cluster:
 		answer, err = wrongCluster, fmt.Errorf("%w: %q", ErrCluster, h.cluster)
@@ -119,8 +125,13 @@ func (m *Mesh) hear(conn net.Conn) (serve func(string, net.Conn), node string, e
 		m.cfg.Logger.Error("chronos: two processes have the same node name", "node", h.node, "from", conn.RemoteAddr())
 	case serve == nil:
 		answer, err = unknownKind, fmt.Errorf("mesh: unknown kind %q", byte(h.kind))
+	case ours.Compare(h.epoch) != Same:
+		answer, err = wrongEpoch, fmt.Errorf("%w: node %q is at %s, this one at %s", ErrEpoch, h.node, h.epoch, ours)
+		m.differs(h.node, h.epoch)
+	case h.kind == Raft && !known:
+		answer, err = notYet, ErrNotYet
 	}
-	b, frameErr := frame(byte(answer), m.cfg.Node)
+	b, frameErr := frame(byte(answer), m.cfg.Node, string(ours))
 	if frameErr != nil {
 		return nil, "", frameErr
 	}
@@ -159,14 +170,18 @@ func (m *Mesh) introduce(ctx context.Context, conn net.Conn, kind Kind, node str
 	if err := conn.SetDeadline(deadline); err != nil {
 		return err
 	}
-	b, err := hello{kind, m.cfg.Cluster, m.cfg.Node, m.Addr(m.cfg.Node)}.encode()
+	ours, _ := m.epoch()
+	b, err := hello{kind, m.cfg.Cluster, m.cfg.Node, m.Addr(m.cfg.Node), ours}.encode()
 	if err != nil {
 		return err
 	}
 	if _, err := conn.Write(b); err != nil {
 		return err
 	}
-	name, err := readAnswer(conn)
+	name, theirs, err := readAnswer(conn)
+	if errors.Is(err, ErrEpoch) && name == node {
+		m.differs(node, theirs)
+	}
 	if err != nil {
 		return err
 	}
@@ -174,6 +189,20 @@ func (m *Mesh) introduce(ctx context.Context, conn net.Conn, kind Kind, node str
 		return fmt.Errorf("%w: %q", ErrNode, name)
 	}
 	return conn.SetDeadline(time.Time{})
+}
+
+// epoch is the node's own, and whether it is known yet.
+func (m *Mesh) epoch() (Epoch, bool) {
+	if m.cfg.Epoch == nil {
+		return Unrecovered, true
+	}
+	return m.cfg.Epoch()
+}
+
+func (m *Mesh) differs(node string, theirs Epoch) {
+	if m.cfg.OnEpoch != nil {
+		m.cfg.OnEpoch(node, theirs)
+	}
 }
 
 // Addr is where a node was last heard of, "" if nowhere.

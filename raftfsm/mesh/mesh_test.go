@@ -123,7 +123,7 @@ func TestMeshStrangers(t *testing.T) {
 		defer b.Close()
 		for _, what := range []string{
 			"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "CHRM\x02C\x00\x00", "CHRM\x01C\xff\xff" + strings.Repeat("x", 300),
-			"CHRM\x01C\x00\x03\xffab", "CHRM\x01C\x00\x05\x01a\x01b\x02", "CHRM\x01C\x00\x07\x01a\x01b\x00xx", strings.Repeat("\x00", 5000),
+			"CHRM\x01C\x00\x03\xffab", "CHRM\x01C\x00\x05\x01a\x01b\x02", "CHRM\x01C\x00\x08\x01a\x01b\x00\x00xx", strings.Repeat("\x00", 5000),
 		} {
 			conn, err := p.Dialer("stranger")(t.Context(), "addr-a")
 			if err != nil {
@@ -154,12 +154,12 @@ func TestMeshStrangers(t *testing.T) {
 }
 
 func FuzzHello(f *testing.F) {
-	whole, err := hello{Commands, "cluster", "node", "addr:1"}.encode()
+	whole, err := hello{Commands, "cluster", "node", "addr:1", "1-ab"}.encode()
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(string(whole))
-	f.Add("CHRM\x01C\x00\x03\x00\x00\x00")
+	f.Add("CHRM\x01C\x00\x04\x00\x00\x00\x00")
 	f.Add("")
 	f.Fuzz(func(t *testing.T, data string) {
 		r := strings.NewReader(data)
@@ -174,14 +174,83 @@ func FuzzHello(f *testing.F) {
 		if err != nil || string(again) != data[:len(again)] {
 			t.Fatalf("%+v does not come back: %q, %v", h, again, err)
 		}
-		if _, err := readAnswer(strings.NewReader(data)); err == nil && h.kind == Raft {
+		if _, _, err := readAnswer(strings.NewReader(data)); err == nil && h.kind == Raft {
 			t.Fatal("a hello passed as an answer")
 		}
 	})
 }
 
 func TestHelloRefusesLongTexts(t *testing.T) {
-	if _, err := (hello{Raft, strings.Repeat("x", 256), "n", "a"}).encode(); err == nil {
+	if _, err := (hello{Raft, strings.Repeat("x", 256), "n", "a", ""}).encode(); err == nil {
 		t.Error("accepted")
 	}
+}
+
+// Who was left behind by a recovery is refused, whichever side calls, and both
+// sides are told; a node that has nothing yet goes with any.
+func TestMeshEpochs(t *testing.T) {
+	for ours, of := range map[Epoch]map[Epoch]Relation{
+		"0":    {"0": Same, "": Same, "1-a": Newer, "2-b": Newer},
+		"1-a":  {"0": Older, "1-a": Same, "1-b": Apart, "2-a": Newer, "": Same},
+		"10-a": {"9-a": Older},
+		"":     {"0": Same, "1-a": Same},
+		"x":    {"1-a": Newer},
+	} {
+		for theirs, want := range of {
+			if got := ours.Compare(theirs); got != want {
+				t.Errorf("%q to %q: %d, want %d", theirs, ours, got, want)
+			}
+		}
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var p pipenet.Network
+		peers := map[string]string{"a": "addr-a", "b": "addr-b"}
+		type told struct {
+			node  string
+			epoch Epoch
+		}
+		heard := map[string]chan told{"a": make(chan told, 9), "b": make(chan told, 9)}
+		epochs, known := map[string]Epoch{"a": "1-x", "b": "0"}, true
+		open := func(node string) *Mesh {
+			m := New(Config{
+				Cluster: "one", Node: node, Listener: p.Listen("addr-" + node), Dial: p.Dialer("addr-" + node), Peers: peers, Logger: slog.New(slog.DiscardHandler),
+				Epoch:   func() (Epoch, bool) { return epochs[node], known },
+				OnEpoch: func(from string, theirs Epoch) { heard[node] <- told{from, theirs} },
+			}, map[Kind]func(string, net.Conn){Commands: echo, Raft: echo})
+			m.Start()
+			return m
+		}
+		a, b := open("a"), open("b")
+		defer a.Close()
+		defer b.Close()
+		for _, kind := range []Kind{Commands, Raft} {
+			if _, err := a.Dial(t.Context(), kind, "b"); !errors.Is(err, ErrEpoch) {
+				t.Errorf("a to b: %v", err)
+			}
+			if _, err := b.Dial(t.Context(), kind, "a"); !errors.Is(err, ErrEpoch) {
+				t.Errorf("b to a: %v", err)
+			}
+			for range 2 {
+				if got := <-heard["a"]; got != (told{"b", "0"}) {
+					t.Errorf("a was told %v", got)
+				}
+				if got := <-heard["b"]; got != (told{"a", "1-x"}) {
+					t.Errorf("b was told %v", got)
+				}
+			}
+		}
+		synctest.Wait()
+		epochs["b"] = ""
+		if _, err := a.Dial(t.Context(), Raft, "b"); err != nil {
+			t.Errorf("to a node that has nothing yet: %v", err)
+		}
+		synctest.Wait()
+		known = false
+		if _, err := a.Dial(t.Context(), Raft, "b"); !errors.Is(err, ErrNotYet) {
+			t.Errorf("to a node that is opening: %v", err)
+		}
+		if _, err := a.Dial(t.Context(), Commands, "b"); err != nil {
+			t.Errorf("to a node that is opening, with a question: %v", err)
+		}
+	})
 }
