@@ -45,6 +45,14 @@ type Cluster struct {
 	// it on its own somewhat sooner. Default 5 s; from ten times Heartbeat to 10
 	// minutes.
 	Lease time.Duration
+	// RemoveDeadAfter has the leader take a member out that it has not heard of for
+	// so long, a Worker too; it counts from when it began to lead at the earliest.
+	// Voters are taken out only while the others can do without, and never so
+	// that fewer than three are left: of three, a dead one stays until another one
+	// has joined in its place. Who was taken out joins again with an empty
+	// directory. Default: never; at least 1 minute, and twice Lease. Give all
+	// members the same.
+	RemoveDeadAfter time.Duration
 	// JoinTimeout is how long New waits for the cluster. Default 1 minute.
 	JoinTimeout time.Duration
 }
@@ -56,6 +64,7 @@ const (
 	defaultHeartbeat = 300 * time.Millisecond
 	defaultLease     = 5 * time.Second
 	defaultJoin      = time.Minute
+	leastDead        = time.Minute
 )
 
 // withDefaults checks the cluster options of a node.
@@ -79,6 +88,8 @@ func (c Cluster) withDefaults(o *Options) (Cluster, error) {
 		return c, invalid("Options.Cluster.Heartbeat", "%v is not between 100ms and 10s", c.Heartbeat)
 	case c.Lease < 10*c.Heartbeat || c.Lease > 10*time.Minute:
 		return c, invalid("Options.Cluster.Lease", "%v is not between ten times Heartbeat (%v) and 10m", c.Lease, 10*c.Heartbeat)
+	case c.RemoveDeadAfter != 0 && c.RemoveDeadAfter < max(leastDead, 2*c.Lease):
+		return c, invalid("Options.Cluster.RemoveDeadAfter", "%v is below %v: a member that is only restarted must not be taken out", c.RemoveDeadAfter, max(leastDead, 2*c.Lease))
 	case c.JoinTimeout < 0:
 		return c, invalid("Options.Cluster.JoinTimeout", "is negative")
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -29,6 +30,7 @@ type team struct {
 
 	mu     sync.Mutex
 	worker string
+	change func(*chronos.Options)
 	starts []begun
 	live   map[string]int // by job
 	most   map[string]int
@@ -42,6 +44,11 @@ type begun struct {
 	token     uint64
 }
 
+func newTeam(t *testing.T, names ...string) *team {
+	return &team{t: t, dir: t.TempDir(), names: names, nodes: map[string]*chronos.Scheduler{}, ends: map[string]func() error{},
+		live: map[string]int{}, most: map[string]int{}}
+}
+
 // together runs a test with nodes that have formed a cluster and run.
 func together(t *testing.T, names []string, test func(t *testing.T, c *team)) {
 	t.Helper()
@@ -52,8 +59,8 @@ func together(t *testing.T, names []string, test func(t *testing.T, c *team)) {
 func togetherAs(t *testing.T, labels map[string]map[string]string, names []string, test func(t *testing.T, c *team)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		c := &team{t: t, dir: t.TempDir(), names: names, nodes: map[string]*chronos.Scheduler{}, ends: map[string]func() error{},
-			live: map[string]int{}, most: map[string]int{}, labels: labels}
+		c := newTeam(t, names...)
+		c.labels = labels
 		c.open(names...)
 		for _, name := range names {
 			c.run(name, "h")
@@ -86,6 +93,9 @@ func (c *team) options(name string) chronos.Options {
 	o.Cluster = &chronos.Cluster{ID: "team", Listener: c.net.Listen("addr-" + name), Dial: c.net.Dialer("addr-" + name), Worker: name == c.worker}
 	for _, n := range c.names {
 		o.Cluster.Peers = append(o.Cluster.Peers, chronos.Peer{Node: n, Addr: "addr-" + n})
+	}
+	if c.change != nil {
+		c.change(&o)
 	}
 	return o
 }
@@ -299,8 +309,7 @@ func TestClusterRunsOnce(t *testing.T) {
 // A node without the handler gets none of it; one that nobody has waits.
 func TestClusterHandlers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &team{t: t, dir: t.TempDir(), names: []string{"a", "b", "c"}, nodes: map[string]*chronos.Scheduler{}, ends: map[string]func() error{},
-			live: map[string]int{}, most: map[string]int{}}
+		c := newTeam(t, "a", "b", "c")
 		c.open("a", "b", "c")
 		c.run("a", "x")
 		c.run("b", "x", "y")
@@ -453,33 +462,49 @@ func TestClusterWorkerAndRemoval(t *testing.T) {
 }
 
 // A directory of another cluster is refused, and so is that of a node that was
-// removed, whether or not it was told before it stopped.
+// removed, whether or not it was told before it stopped. One that runs stops by
+// itself. With an empty directory it joins again.
 func TestClusterRefusesDirectories(t *testing.T) {
-	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
-		gone := "b"
-		if c.leader() == gone {
-			gone = "c"
-		}
-		if err := c.any().RemoveMember(t.Context(), gone); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Second)
-		if err := c.ends[gone](); err != nil {
-			t.Log(err)
-		}
-		if err := c.nodes[gone].Close(); err != nil {
-			t.Fatal(err)
-		}
-		delete(c.nodes, gone)
-		if _, err := chronos.New(c.options(gone)); !errors.Is(err, chronos.ErrConflict) && !errors.Is(err, chronos.ErrNoLeader) {
-			t.Errorf("removed: %v", err)
-		}
-		o := c.options(gone)
-		o.Cluster.ID = "another"
-		if _, err := chronos.New(o); !errors.Is(err, chronos.ErrConflict) {
-			t.Errorf("of another cluster: %v", err)
-		}
-	})
+	for _, told := range []bool{true, false} {
+		t.Run(fmt.Sprintf("told=%v", told), func(t *testing.T) {
+			together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
+				gone := "b"
+				if c.leader() == gone {
+					gone = "c"
+				}
+				if !told {
+					c.kill(gone)
+				}
+				if err := c.any().RemoveMember(t.Context(), gone); err != nil {
+					t.Fatal(err)
+				}
+				if told {
+					time.Sleep(30 * time.Second)
+					if st := c.nodes[gone].Status(); !errors.Is(st.Err, chronos.ErrStopped) || st.Ready {
+						t.Errorf("it was removed, and is %+v", st)
+					}
+					c.kill(gone)
+				}
+				begun := time.Now()
+				if _, err := chronos.New(c.options(gone)); !errors.Is(err, chronos.ErrConflict) || !strings.Contains(err.Error(), "empty directory") {
+					t.Errorf("removed: %v", err)
+				}
+				if d := time.Since(begun); d > 30*time.Second {
+					t.Errorf("it took New %v to say so", d)
+				}
+				o := c.options(gone)
+				o.Cluster.ID = "another"
+				if _, err := chronos.New(o); !errors.Is(err, chronos.ErrConflict) {
+					t.Errorf("of another cluster: %v", err)
+				}
+				if err := os.RemoveAll(filepath.Join(c.dir, gone)); err != nil {
+					t.Fatal(err)
+				}
+				c.open(gone)
+				c.run(gone, "h")
+			})
+		})
+	}
 }
 
 // Options that cannot work are refused, by field.
@@ -487,13 +512,16 @@ func TestClusterOptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &team{t: t, dir: t.TempDir(), names: []string{"a", "b"}}
 		for field, change := range map[string]func(*chronos.Options){
-			"Options.Node":                func(o *chronos.Options) { o.Node = "" },
-			"Options.TrustView":           func(o *chronos.Options) { o.TrustView = true },
-			"Options.Cluster.ID":          func(o *chronos.Options) { o.Cluster.ID = "" },
-			"Options.Cluster.Listener":    func(o *chronos.Options) { o.Cluster.Listener = nil },
-			"Options.Cluster.Peers":       func(o *chronos.Options) { o.Node = "x" },
-			"Options.Cluster.Heartbeat":   func(o *chronos.Options) { o.Cluster.Heartbeat = time.Millisecond },
-			"Options.Cluster.Lease":       func(o *chronos.Options) { o.Cluster.Lease = time.Second },
+			"Options.Node":              func(o *chronos.Options) { o.Node = "" },
+			"Options.TrustView":         func(o *chronos.Options) { o.TrustView = true },
+			"Options.Cluster.ID":        func(o *chronos.Options) { o.Cluster.ID = "" },
+			"Options.Cluster.Listener":  func(o *chronos.Options) { o.Cluster.Listener = nil },
+			"Options.Cluster.Peers":     func(o *chronos.Options) { o.Node = "x" },
+			"Options.Cluster.Heartbeat": func(o *chronos.Options) { o.Cluster.Heartbeat = time.Millisecond },
+			"Options.Cluster.Lease":     func(o *chronos.Options) { o.Cluster.Lease = time.Second },
+			"Options.Cluster.RemoveDeadAfter": func(o *chronos.Options) {
+				o.Cluster.Lease, o.Cluster.RemoveDeadAfter = time.Minute, 90*time.Second
+			},
 			"Options.Cluster.JoinTimeout": func(o *chronos.Options) { o.Cluster.JoinTimeout = -1 },
 		} {
 			o := c.options("a")

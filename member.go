@@ -53,6 +53,9 @@ func (m *member) start() {
 	m.done.Go(m.guard)
 	m.done.Go(m.beat)
 	m.done.Go(m.lead)
+	if m.s.options.Cluster.RemoveDeadAfter > 0 {
+		m.done.Go(m.removeDead)
+	}
 }
 
 func (m *member) touch(at time.Time) { m.contact.Store(&at) }
@@ -318,6 +321,28 @@ func (m *member) expireOne(node string, incarnation, term uint64) error {
 	}
 }
 
+// removeDead takes members out that this node, while it leads, has not heard of for
+// too long, one at a time.
+func (m *member) removeDead() {
+	c := m.s.options.Cluster
+	tick := time.NewTicker(c.Lease)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-m.ctx.Done():
+			return
+		}
+		switch node, err := m.s.node.RemoveDead(c.RemoveDeadAfter); {
+		case node == "":
+		case err != nil:
+			m.log.Warn("chronos: a dead member could not be removed yet", "node", node, "error", err)
+		default:
+			m.log.Warn("chronos: a member was not heard of for too long, and was removed from the cluster", "node", node, "after", c.RemoveDeadAfter)
+		}
+	}
+}
+
 // members lists the nodes by name.
 func (m *member) members() []Member {
 	sessions, voters := m.sessions(), m.s.node.Voters()
@@ -335,8 +360,8 @@ func (m *member) members() []Member {
 
 // RemoveMember takes a node out of the cluster for good, whether it is up or not;
 // it may be called on any node. What it was running is resolved, as each job's
-// Delivery says, when its lease has run out. It keeps its directory, and must not
-// be started from it again.
+// Delivery says, when its lease has run out. It keeps its directory, and New
+// refuses it from then on (ErrConflict): it joins again with an empty one.
 func (s *Scheduler) RemoveMember(ctx context.Context, node string) error {
 	if err := s.begin(ctx); err != nil {
 		return err

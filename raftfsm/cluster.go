@@ -182,7 +182,7 @@ func (n *Node) awaitCluster() error {
 			asked = time.Now()
 		}
 		if errors.Is(err, ErrRemoved) {
-			return fmt.Errorf("%w: start node %q with an empty directory to join again", ErrRemoved, n.id)
+			return n.removed()
 		}
 		if at := n.st.Applied().GetIndex(); at != last {
 			last, since = at, time.Now()

@@ -62,6 +62,7 @@ func (d *desk) serve(from string, conn net.Conn) {
 		if err != nil {
 			return
 		}
+		d.note(from)
 		select {
 		case places <- struct{}{}:
 		case <-d.node.closing:
@@ -101,6 +102,16 @@ func (d *desk) leads() bool {
 		return d.node.IsLeader()
 	default:
 		return false
+	}
+}
+
+// note counts a question as a sign of life, if who asks is a member.
+func (d *desk) note(from string) {
+	if !d.leads() {
+		return
+	}
+	if _, member := d.node.suffrage(from); member {
+		d.node.beats.called(from)
 	}
 }
 

@@ -133,6 +133,31 @@ func (n *Node) takePart(ctx context.Context) error {
 
 var errJoining = errors.New("raftfsm: on its way into the cluster")
 
+// seek finds out why there is no leader for long: this node may have been taken
+// out while nobody could tell it.
+func (n *Node) seek() {
+	look := time.NewTicker(n.cfg.Cluster.lease())
+	defer look.Stop()
+	for alone := 0; ; {
+		select {
+		case <-look.C:
+		case <-n.closing:
+			return
+		}
+		if _, leader := n.raft.LeaderWithID(); leader != "" || n.fsm.stopped() != nil {
+			alone = 0
+		} else if alone++; alone > 1 && n.wasRemoved() {
+			n.fsm.stop(n.removed())
+			return
+		}
+	}
+}
+
+// removed is the error of a node that is no member any more.
+func (n *Node) removed() error {
+	return fmt.Errorf("%w: start node %q with an empty directory to join again", ErrRemoved, n.id)
+}
+
 func (n *Node) askToJoin(vote bool) error {
 	flag := byte(0)
 	if vote {
@@ -209,6 +234,8 @@ func (n *Node) removeOnce(ctx context.Context, node string) error {
 		if node == n.id {
 			return errors.Join(ErrNoLeader, n.TransferLeadership())
 		}
+		n.changing.Lock()
+		defer n.changing.Unlock()
 		if err := n.raft.RemoveServer(raft.ServerID(node), 0, n.cfg.EntryTimeout).Error(); err != nil {
 			return fmt.Errorf("%w: %w", ErrNoLeader, err)
 		}

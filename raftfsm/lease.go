@@ -19,8 +19,27 @@ import (
 // beats is what a leader remembers of the other nodes: when it last heard of any
 // incarnation of each, and of which. To have opened a session is to be heard.
 type beats struct {
-	mu   sync.Mutex
-	last map[string]map[uint64]time.Time
+	mu    sync.Mutex
+	last  map[string]map[uint64]time.Time
+	calls map[string]time.Time // when a node last asked anything
+}
+
+// called notes that a node asked something: it is there, whether or not it has a
+// session yet.
+func (b *beats) called(node string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.calls == nil {
+		b.calls = map[string]time.Time{}
+	}
+	b.calls[node] = time.Now()
+}
+
+// asked is when a node last did, zero if never.
+func (b *beats) asked(node string) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.calls[node]
 }
 
 // incarnationsKept bounds what is remembered of one node.

@@ -45,6 +45,9 @@ type Node struct {
 	blank bool   // it began with an empty log: it is to join
 	beats beats
 
+	contacts contacts
+	changing sync.Mutex // held while members are taken out
+
 	open    atomic.Bool // effects are reported
 	spoiled atomic.Bool // the state is not to be used again
 	damage  atomic.Pointer[error]
@@ -82,6 +85,7 @@ func OpenNode(cfg Config) (*Node, error) {
 		return nil, errors.Join(err, n.Close())
 	}
 	n.logs.forget()
+	n.blank = false // it has come in
 	n.open.Store(true)
 	if damage := n.damage.Load(); damage != nil {
 		n.fsm.stop(*damage)
@@ -89,6 +93,7 @@ func OpenNode(cfg Config) (*Node, error) {
 	n.owned.Go(n.keep)
 	if n.mesh != nil {
 		n.owned.Go(n.watch)
+		n.owned.Go(n.seek)
 	}
 	return n, nil
 }
@@ -182,6 +187,7 @@ func (n *Node) startRaft() error {
 	if n.desk != nil {
 		n.learnMembers()
 		n.epoch.follow(n.raft)
+		n.owned.Go(n.observe)
 		n.desk.take()
 	}
 	if at := n.raft.LastIndex(); at < n.plan.expect {

@@ -80,7 +80,7 @@ func (c *trio) refused(name string, want error) {
 	if err == nil {
 		_ = n.Close()
 	}
-	if !errors.Is(err, want) || time.Since(begun) > 5*time.Second {
+	if !errors.Is(err, want) || time.Since(begun) > 9*time.Second { // the default is 10
 		c.t.Errorf("%s: %v after %v, want %v", name, err, time.Since(begun), want)
 	}
 }

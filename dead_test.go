@@ -1,0 +1,73 @@
+package chronos_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chronos-go/chronos"
+)
+
+// voters lists who votes, as a node sees it.
+func voters(s *chronos.Scheduler) (names []string) {
+	for _, m := range s.Status().Members {
+		if m.Voter {
+			names = append(names, m.Node)
+		}
+	}
+	return names
+}
+
+// Two of five die one after the other, and a worker: all are taken out, so that
+// another one may die; three stay, whatever happens to them. No instant is lost.
+func TestClusterRemovesTheDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTeam(t, "a", "b", "c", "d", "e")
+		defer c.closeAll()
+		c.change = func(o *chronos.Options) { o.Cluster.RemoveDeadAfter = time.Minute }
+		c.open(c.names...)
+		c.worker = "w"
+		c.names = append(c.names, "w")
+		c.open("w")
+		for _, name := range c.names {
+			c.run(name, "h")
+		}
+		for i := range 3 {
+			job := chronos.Job{ID: fmt.Sprintf("job-%d", i), Handler: "h", Schedule: chronos.Every(time.Second)}
+			if _, err := c.nodes["a"].Put(t.Context(), job); err != nil {
+				t.Fatal(err)
+			}
+		}
+		begin := time.Now().Truncate(time.Second).Add(time.Second)
+		want := []string{"a", "b", "c", "d", "e"}
+		for _, dead := range []string{c.leader(), "w", "any"} {
+			if dead == "any" {
+				dead = slices.DeleteFunc(slices.Clone(want), func(name string) bool { return name == c.leader() })[0]
+			}
+			c.kill(dead)
+			time.Sleep(50 * time.Second)
+			if got := voters(c.any()); !slices.Equal(got, want) {
+				t.Errorf("voters before the time: %v, want %v", got, want)
+			}
+			time.Sleep(40 * time.Second)
+			want = slices.DeleteFunc(want, func(name string) bool { return name == dead })
+			if got := voters(c.any()); !slices.Equal(got, want) {
+				t.Errorf("%s died: voters %v, want %v", dead, got, want)
+			}
+		}
+		c.kill(slices.DeleteFunc(slices.Clone(want), func(name string) bool { return name == c.leader() })[0])
+		time.Sleep(3 * time.Minute)
+		if got := voters(c.any()); !slices.Equal(got, want) {
+			t.Errorf("one of three died: voters %v, want %v", got, want)
+		}
+		for i := range 3 {
+			job := fmt.Sprintf("job-%d", i)
+			c.complete(c.leader(), job, begin, time.Now().Add(-2*time.Second).Truncate(time.Second))
+			if c.mostOf(job) > 1 {
+				t.Errorf("%s had %d live attempts", job, c.mostOf(job))
+			}
+		}
+	})
+}
