@@ -2,6 +2,8 @@ package chronos_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -68,6 +70,66 @@ func TestClusterRemovesTheDead(t *testing.T) {
 			if c.mostOf(job) > 1 {
 				t.Errorf("%s had %d live attempts", job, c.mostOf(job))
 			}
+		}
+	})
+}
+
+// Processes with names of their own come and go, killed or removed. When what they
+// ran is resolved nothing is left of them, and their names can be used again.
+func TestClusterForgetsTheRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTeam(t, "a", "b", "c")
+		defer c.closeAll()
+		c.change = func(o *chronos.Options) { o.Cluster.RemoveDeadAfter = time.Minute }
+		c.open("a", "b", "c")
+		for _, name := range c.names {
+			c.run(name, "h")
+		}
+		if _, err := c.nodes["a"].Put(t.Context(), chronos.Job{ID: "job", Handler: "h", Schedule: chronos.Every(time.Second)}); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now().Truncate(time.Second).Add(time.Second)
+		pod := func(name string) {
+			c.worker, c.names = name, []string{"a", "b", "c", name}
+			c.open(name)
+			c.run(name, "h")
+		}
+		for i := range 6 {
+			name := fmt.Sprintf("pod-%d", i%4)
+			if err := os.RemoveAll(filepath.Join(c.dir, name)); err != nil {
+				t.Fatal(err)
+			}
+			pod(name)
+			time.Sleep(3*time.Second + 100*time.Millisecond)
+			if got := len(c.any().Status().Members); got != 4 {
+				t.Errorf("%d members: %+v", got, c.any().Status().Members)
+			}
+			if i%2 == 0 {
+				c.kill(name)
+				time.Sleep(90 * time.Second)
+				continue
+			}
+			if err := c.any().RemoveMember(t.Context(), name); err != nil {
+				t.Fatal(err)
+			}
+			listed := func() bool {
+				return slices.ContainsFunc(c.any().Status().Members, func(m chronos.Member) bool { return m.Node == name && m.Removed })
+			}
+			if !listed() {
+				t.Errorf("%s is not listed as removed while it may still run something", name)
+			}
+			c.kill(name)
+			time.Sleep(15 * time.Second)
+			if listed() {
+				t.Errorf("%s is still there: %+v", name, c.any().Status().Members)
+			}
+		}
+		if got := len(c.any().Status().Members); got != 3 {
+			t.Errorf("%d members are left: %+v", got, c.any().Status().Members)
+		}
+		c.complete(c.leader(), "job", begin, time.Now().Add(-2*time.Second).Truncate(time.Second))
+		if c.mostOf("job") > 1 {
+			t.Errorf("%d live attempts", c.mostOf("job"))
 		}
 	})
 }

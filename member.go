@@ -207,6 +207,7 @@ func (m *member) lead() {
 		if leads {
 			m.expire()
 			m.raise()
+			m.forget()
 		}
 		m.announceLabels()
 		select {
@@ -312,6 +313,39 @@ func (m *member) expireOne(node string, incarnation, term uint64) error {
 	for after := ""; ; {
 		body := &raftfsm.Expire{Node: node, Incarnation: incarnation, Term: term, After: after}
 		res, err := m.s.propose(m.ctx, &raftfsm.Command{Body: &raftfsm.Command_Expire{Expire: body}})
+		if err != nil {
+			return err
+		}
+		if after = res.Cursor; after == "" || res.Code != raftfsm.Code_CODE_OK {
+			return nil
+		}
+	}
+}
+
+// forget has the state let go of nodes that are no members any more, when what they
+// ran is resolved: where processes have random names they would pile up.
+func (m *member) forget() {
+	voters := m.s.node.Voters()
+	if _, known := voters[m.s.options.Node]; !known {
+		return
+	}
+	for node, sess := range m.sessions() {
+		if _, member := voters[node]; member || !sess.Expired {
+			continue
+		}
+		if err := m.forgetOne(node, sess.Incarnation); err != nil {
+			if m.ctx.Err() == nil {
+				m.log.Warn("chronos: a removed node could not be forgotten yet", "node", node, "error", err)
+			}
+			return
+		}
+	}
+}
+
+func (m *member) forgetOne(node string, incarnation uint64) error {
+	for after := ""; ; {
+		body := &raftfsm.Forget{Node: node, Incarnation: incarnation, After: after}
+		res, err := m.s.propose(m.ctx, &raftfsm.Command{Body: &raftfsm.Command_Forget{Forget: body}})
 		if err != nil {
 			return err
 		}

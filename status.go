@@ -45,7 +45,7 @@ type Member struct {
 	Capacity    int // how many attempts it takes at once; 0: it does not run
 	Handlers    []string
 	Voter       bool
-	Removed     bool // it was a member once
+	Removed     bool // it is no member any more; it is listed until what it ran is resolved
 	Expired     bool // its lease has run out, and it has not come back
 	Incarnation uint64
 	Labels      map[string]string

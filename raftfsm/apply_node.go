@@ -56,14 +56,72 @@ func (e *entry) expire(c *Expire) (*Result, error) {
 	return e.resolveSome(c.After, func(a *store.Active) bool { return a.Node == c.Node }) // what older ones left, too
 }
 
+// forgetNode removes the session of a node that was taken out of the cluster. It is a
+// compare and set on the incarnation: a node of that name that is back is another
+// one, and one whose lease has not ended may still run something. What refers to
+// the node is ended first, in steps like expire.
+func (e *entry) forgetNode(c *Forget) (*Result, error) {
+	sess := e.f.sessions[c.Node]
+	if sess == nil || sess.Incarnation != c.Incarnation || !sess.Expired {
+		return &Result{Code: Code_CODE_STALE}, nil
+	}
+	res, err := e.sweepActive(c.After, func(exec string, a *store.Active) bool {
+		return a.Node == c.Node || store.KeyTarget(exec) == c.Node
+	}, e.abandon)
+	if err != nil || res.Cursor != "" {
+		return res, err
+	}
+	delete(e.f.sessions, c.Node)
+	e.eff.Forgotten = append(e.eff.Forgotten, c.Node)
+	res.Changed = true
+	return res, e.tx.DeleteSession(c.Node)
+}
+
+// abandon ends an execution that is for a node which will not come back, and
+// resolves one that only happened to be there.
+func (e *entry) abandon(job, exec string) error {
+	x, err := e.tx.Execution(job, exec)
+	if err != nil || x == nil || x.Status != store.Status_STATUS_PENDING {
+		return err
+	}
+	if x.Wait == store.Wait_WAIT_ASSIGNED {
+		if err := e.resolveOne(job, exec); err != nil || x.Target == "" {
+			return err
+		}
+		if x, err = e.tx.Execution(job, exec); err != nil || x.GetStatus() != store.Status_STATUS_PENDING {
+			return err
+		}
+	}
+	s, err := e.load(job)
+	if err != nil {
+		return err
+	}
+	status := store.Status_STATUS_MISSED
+	if x.Attempts > 0 {
+		status = store.Status_STATUS_LOST
+	}
+	if err := e.final(s, exec, x, status, store.Reason_REASON_NODE); err != nil {
+		return err
+	}
+	e.swept++
+	e.weight += proto.Size(x)
+	return e.save(s)
+}
+
 // resolveSome resolves attempts of nodes that are gone, as many as one entry may.
 func (e *entry) resolveSome(after string, gone func(*store.Active) bool) (*Result, error) {
+	return e.sweepActive(after, func(_ string, a *store.Active) bool { return gone(a) }, e.resolveOne)
+}
+
+// sweepActive does something with executions that are not final, as many as one
+// entry may.
+func (e *entry) sweepActive(after string, want func(exec string, a *store.Active) bool, do func(job, exec string) error) (*Result, error) {
 	afterJob, afterExec, _ := store.SplitID(after)
 	type held struct{ job, exec string }
 	var found []held
 	res := &Result{}
 	err := e.tx.Active("", afterJob, afterExec, func(job, exec string, a *store.Active) (bool, error) {
-		if gone(a) {
+		if want(exec, a) {
 			found = append(found, held{job, exec})
 		}
 		if len(found) >= sweepMax {
@@ -76,7 +134,7 @@ func (e *entry) resolveSome(after string, gone func(*store.Active) bool) (*Resul
 		return nil, err
 	}
 	for _, h := range found {
-		if err := e.resolveOne(h.job, h.exec); err != nil {
+		if err := do(h.job, h.exec); err != nil {
 			return nil, err
 		}
 		res.Count++

@@ -159,6 +159,7 @@ type Command struct {
 	//	*Command_Acquire
 	//	*Command_Release
 	//	*Command_Raise
+	//	*Command_Forget
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -409,6 +410,15 @@ func (x *Command) GetRaise() *Raise {
 	return nil
 }
 
+func (x *Command) GetForget() *Forget {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Forget); ok {
+			return x.Forget
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -493,6 +503,10 @@ type Command_Raise struct {
 	Raise *Raise `protobuf:"bytes,29,opt,name=raise,proto3,oneof"`
 }
 
+type Command_Forget struct {
+	Forget *Forget `protobuf:"bytes,32,opt,name=forget,proto3,oneof"`
+}
+
 func (*Command_Put) isCommand_Body() {}
 
 func (*Command_Delete) isCommand_Body() {}
@@ -532,6 +546,8 @@ func (*Command_Acquire) isCommand_Body() {}
 func (*Command_Release) isCommand_Body() {}
 
 func (*Command_Raise) isCommand_Body() {}
+
+func (*Command_Forget) isCommand_Body() {}
 
 // Span accounts for instants that will not run.
 type Span struct {
@@ -2003,6 +2019,68 @@ func (x *Release) GetToken() uint64 {
 	return 0
 }
 
+// Forget removes what is left of a node that was taken out of the cluster: its
+// session, if it is this one and has ended, and what may refer to it.
+type Forget struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Incarnation   uint64                 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"` // cursor: active key
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Forget) Reset() {
+	*x = Forget{}
+	mi := &file_raftfsm_command_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Forget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Forget) ProtoMessage() {}
+
+func (x *Forget) ProtoReflect() protoreflect.Message {
+	mi := &file_raftfsm_command_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Forget.ProtoReflect.Descriptor instead.
+func (*Forget) Descriptor() ([]byte, []int) {
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *Forget) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Forget) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Forget) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
 type Ready struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -2015,7 +2093,7 @@ type Ready struct {
 
 func (x *Ready) Reset() {
 	*x = Ready{}
-	mi := &file_raftfsm_command_proto_msgTypes[20]
+	mi := &file_raftfsm_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2027,7 +2105,7 @@ func (x *Ready) String() string {
 func (*Ready) ProtoMessage() {}
 
 func (x *Ready) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[20]
+	mi := &file_raftfsm_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2040,7 +2118,7 @@ func (x *Ready) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ready.ProtoReflect.Descriptor instead.
 func (*Ready) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{20}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Ready) GetJob() string {
@@ -2083,7 +2161,7 @@ type Prune struct {
 
 func (x *Prune) Reset() {
 	*x = Prune{}
-	mi := &file_raftfsm_command_proto_msgTypes[21]
+	mi := &file_raftfsm_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2095,7 +2173,7 @@ func (x *Prune) String() string {
 func (*Prune) ProtoMessage() {}
 
 func (x *Prune) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[21]
+	mi := &file_raftfsm_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2108,7 +2186,7 @@ func (x *Prune) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prune.ProtoReflect.Descriptor instead.
 func (*Prune) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{21}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Prune) GetJob() string {
@@ -2149,7 +2227,7 @@ type Redrive struct {
 
 func (x *Redrive) Reset() {
 	*x = Redrive{}
-	mi := &file_raftfsm_command_proto_msgTypes[22]
+	mi := &file_raftfsm_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2161,7 +2239,7 @@ func (x *Redrive) String() string {
 func (*Redrive) ProtoMessage() {}
 
 func (x *Redrive) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[22]
+	mi := &file_raftfsm_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2174,7 +2252,7 @@ func (x *Redrive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redrive.ProtoReflect.Descriptor instead.
 func (*Redrive) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{22}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Redrive) GetJob() string {
@@ -2199,7 +2277,7 @@ type Barrier struct {
 
 func (x *Barrier) Reset() {
 	*x = Barrier{}
-	mi := &file_raftfsm_command_proto_msgTypes[23]
+	mi := &file_raftfsm_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2211,7 +2289,7 @@ func (x *Barrier) String() string {
 func (*Barrier) ProtoMessage() {}
 
 func (x *Barrier) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[23]
+	mi := &file_raftfsm_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2224,7 +2302,7 @@ func (x *Barrier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Barrier.ProtoReflect.Descriptor instead.
 func (*Barrier) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{23}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{24}
 }
 
 type Result struct {
@@ -2245,7 +2323,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_raftfsm_command_proto_msgTypes[24]
+	mi := &file_raftfsm_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2257,7 +2335,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[24]
+	mi := &file_raftfsm_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2270,7 +2348,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{24}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Result) GetCode() Code {
@@ -2349,7 +2427,7 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\n" +
 	"\x15raftfsm/command.proto\x12\x12chronos.raftfsm.v1\x1a\x12store/record.proto\"@\n" +
 	"\x05Batch\x127\n" +
-	"\bcommands\x18\x01 \x03(\v2\x1b.chronos.raftfsm.v1.CommandR\bcommands\"\x93\t\n" +
+	"\bcommands\x18\x01 \x03(\v2\x1b.chronos.raftfsm.v1.CommandR\bcommands\"\xc9\t\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\x03R\x03now\x12\x14\n" +
@@ -2375,7 +2453,8 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x06expire\x18\x1a \x01(\v2\x1a.chronos.raftfsm.v1.ExpireH\x00R\x06expire\x127\n" +
 	"\aacquire\x18\x1b \x01(\v2\x1b.chronos.raftfsm.v1.AcquireH\x00R\aacquire\x127\n" +
 	"\arelease\x18\x1c \x01(\v2\x1b.chronos.raftfsm.v1.ReleaseH\x00R\arelease\x121\n" +
-	"\x05raise\x18\x1d \x01(\v2\x19.chronos.raftfsm.v1.RaiseH\x00R\x05raiseB\x06\n" +
+	"\x05raise\x18\x1d \x01(\v2\x19.chronos.raftfsm.v1.RaiseH\x00R\x05raise\x124\n" +
+	"\x06forget\x18  \x01(\v2\x1a.chronos.raftfsm.v1.ForgetH\x00R\x06forgetB\x06\n" +
 	"\x04body\"\xb8\x01\n" +
 	"\x04Span\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x03R\x04from\x12\x0e\n" +
@@ -2512,7 +2591,11 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x06holder\x18\x04 \x01(\tR\x06holder\"3\n" +
 	"\aRelease\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
-	"\x05token\x18\x02 \x01(\x04R\x05token\"n\n" +
+	"\x05token\x18\x02 \x01(\x04R\x05token\"T\n" +
+	"\x06Forget\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\"n\n" +
 	"\x05Ready\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x1c\n" +
 	"\texecution\x18\x02 \x01(\tR\texecution\x12\x19\n" +
@@ -2562,7 +2645,7 @@ func file_raftfsm_command_proto_rawDescGZIP() []byte {
 }
 
 var file_raftfsm_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_raftfsm_command_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_raftfsm_command_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_raftfsm_command_proto_goTypes = []any{
 	(Code)(0),                // 0: chronos.raftfsm.v1.Code
 	(*Batch)(nil),            // 1: chronos.raftfsm.v1.Batch
@@ -2585,16 +2668,17 @@ var file_raftfsm_command_proto_goTypes = []any{
 	(*Raise)(nil),            // 18: chronos.raftfsm.v1.Raise
 	(*Acquire)(nil),          // 19: chronos.raftfsm.v1.Acquire
 	(*Release)(nil),          // 20: chronos.raftfsm.v1.Release
-	(*Ready)(nil),            // 21: chronos.raftfsm.v1.Ready
-	(*Prune)(nil),            // 22: chronos.raftfsm.v1.Prune
-	(*Redrive)(nil),          // 23: chronos.raftfsm.v1.Redrive
-	(*Barrier)(nil),          // 24: chronos.raftfsm.v1.Barrier
-	(*Result)(nil),           // 25: chronos.raftfsm.v1.Result
-	(store.Status)(0),        // 26: chronos.store.v1.Status
-	(store.Reason)(0),        // 27: chronos.store.v1.Reason
-	(*store.Definition)(nil), // 28: chronos.store.v1.Definition
-	(store.Overlap)(0),       // 29: chronos.store.v1.Overlap
-	(*store.Label)(nil),      // 30: chronos.store.v1.Label
+	(*Forget)(nil),           // 21: chronos.raftfsm.v1.Forget
+	(*Ready)(nil),            // 22: chronos.raftfsm.v1.Ready
+	(*Prune)(nil),            // 23: chronos.raftfsm.v1.Prune
+	(*Redrive)(nil),          // 24: chronos.raftfsm.v1.Redrive
+	(*Barrier)(nil),          // 25: chronos.raftfsm.v1.Barrier
+	(*Result)(nil),           // 26: chronos.raftfsm.v1.Result
+	(store.Status)(0),        // 27: chronos.store.v1.Status
+	(store.Reason)(0),        // 28: chronos.store.v1.Reason
+	(*store.Definition)(nil), // 29: chronos.store.v1.Definition
+	(store.Overlap)(0),       // 30: chronos.store.v1.Overlap
+	(*store.Label)(nil),      // 31: chronos.store.v1.Label
 }
 var file_raftfsm_command_proto_depIdxs = []int32{
 	2,  // 0: chronos.raftfsm.v1.Batch.commands:type_name -> chronos.raftfsm.v1.Command
@@ -2610,33 +2694,34 @@ var file_raftfsm_command_proto_depIdxs = []int32{
 	14, // 10: chronos.raftfsm.v1.Command.hand_back:type_name -> chronos.raftfsm.v1.HandBack
 	15, // 11: chronos.raftfsm.v1.Command.open:type_name -> chronos.raftfsm.v1.Open
 	16, // 12: chronos.raftfsm.v1.Command.resolve:type_name -> chronos.raftfsm.v1.Resolve
-	21, // 13: chronos.raftfsm.v1.Command.ready:type_name -> chronos.raftfsm.v1.Ready
-	22, // 14: chronos.raftfsm.v1.Command.prune:type_name -> chronos.raftfsm.v1.Prune
-	23, // 15: chronos.raftfsm.v1.Command.redrive:type_name -> chronos.raftfsm.v1.Redrive
-	24, // 16: chronos.raftfsm.v1.Command.barrier:type_name -> chronos.raftfsm.v1.Barrier
+	22, // 13: chronos.raftfsm.v1.Command.ready:type_name -> chronos.raftfsm.v1.Ready
+	23, // 14: chronos.raftfsm.v1.Command.prune:type_name -> chronos.raftfsm.v1.Prune
+	24, // 15: chronos.raftfsm.v1.Command.redrive:type_name -> chronos.raftfsm.v1.Redrive
+	25, // 16: chronos.raftfsm.v1.Command.barrier:type_name -> chronos.raftfsm.v1.Barrier
 	17, // 17: chronos.raftfsm.v1.Command.expire:type_name -> chronos.raftfsm.v1.Expire
 	19, // 18: chronos.raftfsm.v1.Command.acquire:type_name -> chronos.raftfsm.v1.Acquire
 	20, // 19: chronos.raftfsm.v1.Command.release:type_name -> chronos.raftfsm.v1.Release
 	18, // 20: chronos.raftfsm.v1.Command.raise:type_name -> chronos.raftfsm.v1.Raise
-	26, // 21: chronos.raftfsm.v1.Span.status:type_name -> chronos.store.v1.Status
-	27, // 22: chronos.raftfsm.v1.Span.reason:type_name -> chronos.store.v1.Reason
-	28, // 23: chronos.raftfsm.v1.Put.definition:type_name -> chronos.store.v1.Definition
-	3,  // 24: chronos.raftfsm.v1.Put.overdue:type_name -> chronos.raftfsm.v1.Span
-	3,  // 25: chronos.raftfsm.v1.Delete.overdue:type_name -> chronos.raftfsm.v1.Span
-	3,  // 26: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
-	3,  // 27: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
-	9,  // 28: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
-	29, // 29: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
-	29, // 30: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
-	26, // 31: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
-	30, // 32: chronos.raftfsm.v1.Open.labels:type_name -> chronos.store.v1.Label
-	0,  // 33: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
-	26, // 34: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
-	35, // [35:35] is the sub-list for method output_type
-	35, // [35:35] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	21, // 21: chronos.raftfsm.v1.Command.forget:type_name -> chronos.raftfsm.v1.Forget
+	27, // 22: chronos.raftfsm.v1.Span.status:type_name -> chronos.store.v1.Status
+	28, // 23: chronos.raftfsm.v1.Span.reason:type_name -> chronos.store.v1.Reason
+	29, // 24: chronos.raftfsm.v1.Put.definition:type_name -> chronos.store.v1.Definition
+	3,  // 25: chronos.raftfsm.v1.Put.overdue:type_name -> chronos.raftfsm.v1.Span
+	3,  // 26: chronos.raftfsm.v1.Delete.overdue:type_name -> chronos.raftfsm.v1.Span
+	3,  // 27: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
+	3,  // 28: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
+	9,  // 29: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
+	30, // 30: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
+	30, // 31: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
+	27, // 32: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
+	31, // 33: chronos.raftfsm.v1.Open.labels:type_name -> chronos.store.v1.Label
+	0,  // 34: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
+	27, // 35: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_raftfsm_command_proto_init() }
@@ -2665,6 +2750,7 @@ func file_raftfsm_command_proto_init() {
 		(*Command_Acquire)(nil),
 		(*Command_Release)(nil),
 		(*Command_Raise)(nil),
+		(*Command_Forget)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -2672,7 +2758,7 @@ func file_raftfsm_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_raftfsm_command_proto_rawDesc), len(file_raftfsm_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

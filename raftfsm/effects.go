@@ -5,20 +5,21 @@ import "github.com/chronos-go/chronos/store"
 // Effects is what one committed batch means to this node. The log itself
 // dispatches: an attempt starts because its assignment stands here.
 type Effects struct {
-	Assigned []Assignment
-	Recalled []Holding // the job changed: give back what has not started
-	Canceled []Holding // end the attempt; its result still counts
-	Revoked  []Holding // the token is void; the result will be refused
-	Changes  []Change
-	Due      int64    // earliest instant that entered the due index, 0 if none
-	Freed    []string // jobs whose last unfinished execution ended
-	More     bool     // work was left for the next entry: propose a Barrier
-	LogTime  int64
-	Opened   []Opened
-	Expired  []Opened // sessions that were ended
-	Unlocked bool     // a lock of a host's may be free
-	Raised   bool     // the feature level rose
-	Restored bool     // the state was replaced as a whole: look at everything anew
+	Assigned  []Assignment
+	Recalled  []Holding // the job changed: give back what has not started
+	Canceled  []Holding // end the attempt; its result still counts
+	Revoked   []Holding // the token is void; the result will be refused
+	Changes   []Change
+	Due       int64    // earliest instant that entered the due index, 0 if none
+	Freed     []string // jobs whose last unfinished execution ended
+	More      bool     // work was left for the next entry: propose a Barrier
+	LogTime   int64
+	Opened    []Opened
+	Expired   []Opened // sessions that were ended
+	Forgotten []string // nodes whose sessions were removed
+	Unlocked  bool     // a lock of a host's may be free
+	Raised    bool     // the feature level rose
+	Restored  bool     // the state was replaced as a whole: look at everything anew
 }
 
 // Assignment gives an execution's next attempt to a node.

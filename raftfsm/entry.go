@@ -86,6 +86,8 @@ func (e *entry) apply(c *Command) (*Result, error) {
 		return e.redrive(b.Redrive)
 	case *Command_Expire:
 		return e.expire(b.Expire)
+	case *Command_Forget:
+		return e.forgetNode(b.Forget)
 	case *Command_Acquire:
 		return e.acquire(b.Acquire)
 	case *Command_Release:

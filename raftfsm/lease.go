@@ -59,6 +59,14 @@ func (b *beats) hear(node string, incarnation uint64) {
 	of[incarnation] = time.Now()
 }
 
+// forget drops what is known of a node that was taken out.
+func (b *beats) forget(node string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.last, node)
+	delete(b.calls, node)
+}
+
 // of is when an incarnation was last heard of, zero if never.
 func (b *beats) of(node string, incarnation uint64) time.Time {
 	b.mu.Lock()

@@ -207,6 +207,9 @@ func (n *Node) applied(e *Effects) {
 			n.mesh.Learn(o.Node, o.Addr)
 			n.beats.hear(o.Node, o.Incarnation)
 		}
+		for _, node := range e.Forgotten {
+			n.beats.forget(node)
+		}
 	}
 	if n.open.Load() {
 		n.cfg.OnApply(e)

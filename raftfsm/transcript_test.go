@@ -195,6 +195,8 @@ func (p *player) rest(verb string, a map[string]string, exec string) *Command {
 	switch verb {
 	case "ready":
 		return &Command{Body: &Command_Ready{Ready: &Ready{Job: job, Execution: exec, ReadyAt: p.at(a, "at"), Deadline: a["deadline"] == "yes"}}}
+	case "forget":
+		return &Command{Body: &Command_Forget{Forget: &Forget{Node: a["id"], Incarnation: uint64(p.int(a, "inc"))}}}
 	case "resolve":
 		return &Command{Body: &Command_Resolve{Resolve: &Resolve{Node: a["id"], Incarnation: uint64(p.int(a, "inc"))}}}
 	case "cancel":

@@ -34,6 +34,8 @@ func weigh(c *Command, encoded int) int {
 		n += cellsSwept * sweepMax
 	case *Command_Expire:
 		n += cellsSwept * sweepMax
+	case *Command_Forget:
+		n += cellsSwept * sweepMax
 	case *Command_Resolve:
 		n += cellsSwept * swept(b.Resolve.GetLimit())
 	case *Command_Prune:

@@ -81,6 +81,9 @@ func (t *Tx) DeleteWaiting(w WaitingEntry) error { return t.Delete(waitingKey(w)
 // PutSession writes nodes/{id}.
 func (t *Tx) PutSession(node string, s *Session) error { return t.Put(nodeKey(node), s) }
 
+// DeleteSession removes nodes/{id}.
+func (t *Tx) DeleteSession(node string) error { return t.Delete(nodeKey(node)) }
+
 // PutTriggerKey writes keys/{job}/{key}.
 func (t *Tx) PutTriggerKey(job, key, exec string) error {
 	return t.Put(triggerKey(job, key), &Reference{Execution: exec})
