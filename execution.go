@@ -109,7 +109,7 @@ const (
 	ReasonShutdown   Reason = "shutdown"     // the node stopped
 	ReasonRequest    Reason = "request"      // somebody asked
 	ReasonStuck      Reason = "stuck"        // the handler ignored its context
-	ReasonNode       Reason = "node"         // a job for every node, and no node was there
+	ReasonNode       Reason = "node"         // a job for every node: none was there, or the one it was for was removed
 )
 
 // Origin says where an execution came from.

@@ -512,3 +512,58 @@ func (c *trio) survey(step, dir string, want int) string {
 	}
 	return "recovered"
 }
+
+// A worker survives, too: with a voter it stays one; alone it can be made a voter,
+// because it holds a replica of all.
+func TestPeersFileWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		c.start("a", "b", "c")
+		defer c.close()
+		c.addrs["w"], c.worker = "addr-w", "w"
+		c.names = append(c.names, "w")
+		c.start("w")
+		fill(t, c.nodes["w"], 0, 20)
+		c.same()
+		c.close()
+		c.listing("a", "w")
+		c.start("a", "w")
+		c.wantVoters("w", "a")
+		fill(t, c.nodes["w"], 20, 30)
+		c.same()
+		c.close()
+		c.worker = ""
+		c.listing("w")
+		c.start("w")
+		c.wantVoters("w", "w")
+		if got := jobs(t, c.nodes["w"]); got != 30 {
+			t.Errorf("%d jobs of 30", got)
+		}
+		fill(t, c.nodes["w"], 30, 35)
+		c.refused("a", ErrLeftBehind)
+	})
+}
+
+// A member whose files do not say any more who the others are must not guess it
+// from the host's list, which may name members that were removed long ago.
+func TestClusterMembersUnknown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		c.start("a", "b", "c")
+		defer c.close()
+		for i := range 3 {
+			fill(t, c.nodes["a"], 100*i, 100*i+100)
+			c.snapshotAll()
+		}
+		c.same()
+		c.stop("a")
+		remove(t, c.dir, "a", snapshotDir)
+		var damage *DamageError
+		if n, err := OpenNode(c.config("a")); !errors.As(err, &damage) || !strings.Contains(err.Error(), "members") {
+			t.Errorf("%v, %v", n, err)
+		}
+		c.dirs["a"] = filepath.Join(c.dir, "a-new")
+		c.start("a")
+		c.same()
+	})
+}

@@ -271,7 +271,7 @@ const (
 	Reason_REASON_STUCK        Reason = 11
 	Reason_REASON_CATCH_UP_MAX Reason = 12
 	Reason_REASON_ZONE         Reason = 13 // new time-zone data has made it due when it had passed
-	Reason_REASON_NODE         Reason = 14 // no node was there that it could have run on
+	Reason_REASON_NODE         Reason = 14 // no node was there that it could have run on, or the one it was for was removed
 )
 
 // Enum value maps for Reason.
