@@ -25,8 +25,12 @@ const (
 	prefixResults    = "results/"
 	prefixTriggers   = "keys/"
 	prefixPayloads   = "payloads/"
+	prefixLoading    = "loading/"
 	prefixMeta       = "meta/"
 )
+
+// keyLoading names the one record below loading/.
+const keyLoading = prefixLoading + "restore"
 
 // DueKind says what the planner has to look at when an entry of the due index
 // comes up.

@@ -272,6 +272,7 @@ const (
 	Reason_REASON_CATCH_UP_MAX Reason = 12
 	Reason_REASON_ZONE         Reason = 13 // new time-zone data has made it due when it had passed
 	Reason_REASON_NODE         Reason = 14 // no node was there that it could have run on, or the one it was for was removed
+	Reason_REASON_RESTORE      Reason = 15 // the job was restored from a backup that is older
 )
 
 // Enum value maps for Reason.
@@ -292,6 +293,7 @@ var (
 		12: "REASON_CATCH_UP_MAX",
 		13: "REASON_ZONE",
 		14: "REASON_NODE",
+		15: "REASON_RESTORE",
 	}
 	Reason_value = map[string]int32{
 		"REASON_NONE":         0,
@@ -309,6 +311,7 @@ var (
 		"REASON_CATCH_UP_MAX": 12,
 		"REASON_ZONE":         13,
 		"REASON_NODE":         14,
+		"REASON_RESTORE":      15,
 	}
 )
 
@@ -2613,6 +2616,176 @@ func (x *Reference) GetExecution() string {
 	return ""
 }
 
+// Backup: the head of a backup file. The file's frames say the rest.
+type Backup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	LogId         string                 `protobuf:"bytes,1,opt,name=log_id,json=logId,proto3" json:"log_id,omitempty"`
+	Cluster       string                 `protobuf:"bytes,2,opt,name=cluster,proto3" json:"cluster,omitempty"` // "" without one
+	Node          string                 `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`       // that wrote it
+	Index         uint64                 `protobuf:"varint,4,opt,name=index,proto3" json:"index,omitempty"`    // the state is as of this entry
+	Term          uint64                 `protobuf:"varint,5,opt,name=term,proto3" json:"term,omitempty"`
+	At            int64                  `protobuf:"varint,6,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Backup) Reset() {
+	*x = Backup{}
+	mi := &file_store_record_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Backup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Backup) ProtoMessage() {}
+
+func (x *Backup) ProtoReflect() protoreflect.Message {
+	mi := &file_store_record_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Backup.ProtoReflect.Descriptor instead.
+func (*Backup) Descriptor() ([]byte, []int) {
+	return file_store_record_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Backup) GetLogId() string {
+	if x != nil {
+		return x.LogId
+	}
+	return ""
+}
+
+func (x *Backup) GetCluster() string {
+	if x != nil {
+		return x.Cluster
+	}
+	return ""
+}
+
+func (x *Backup) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Backup) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Backup) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *Backup) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+// Loading: loading/restore, while records of a backup are on their way into this state.
+type Loading struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`     // of the restore
+	Node          string                 `protobuf:"bytes,2,opt,name=node,proto3" json:"node,omitempty"` // whose call it is
+	Incarnation   uint64                 `protobuf:"varint,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Parts         uint64                 `protobuf:"varint,4,opt,name=parts,proto3" json:"parts,omitempty"`                    // how many have been applied
+	GivenUp       bool                   `protobuf:"varint,5,opt,name=given_up,json=givenUp,proto3" json:"given_up,omitempty"` // what was loaded is being taken away again
+	At            int64                  `protobuf:"varint,6,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Loading) Reset() {
+	*x = Loading{}
+	mi := &file_store_record_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Loading) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Loading) ProtoMessage() {}
+
+func (x *Loading) ProtoReflect() protoreflect.Message {
+	mi := &file_store_record_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Loading.ProtoReflect.Descriptor instead.
+func (*Loading) Descriptor() ([]byte, []int) {
+	return file_store_record_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Loading) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Loading) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Loading) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Loading) GetParts() uint64 {
+	if x != nil {
+		return x.Parts
+	}
+	return 0
+}
+
+func (x *Loading) GetGivenUp() bool {
+	if x != nil {
+		return x.GivenUp
+	}
+	return false
+}
+
+func (x *Loading) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
 var File_store_record_proto protoreflect.FileDescriptor
 
 const file_store_record_proto_rawDesc = "" +
@@ -2856,7 +3029,21 @@ const file_store_record_proto_rawDesc = "" +
 	"\acommand\x18\x01 \x01(\fR\acommand\x12\x16\n" +
 	"\x06result\x18\x02 \x01(\fR\x06result\")\n" +
 	"\tReference\x12\x1c\n" +
-	"\texecution\x18\x01 \x01(\tR\texecution*\x99\x01\n" +
+	"\texecution\x18\x01 \x01(\tR\texecution\"\x87\x01\n" +
+	"\x06Backup\x12\x15\n" +
+	"\x06log_id\x18\x01 \x01(\tR\x05logId\x12\x18\n" +
+	"\acluster\x18\x02 \x01(\tR\acluster\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\x12\x14\n" +
+	"\x05index\x18\x04 \x01(\x04R\x05index\x12\x12\n" +
+	"\x04term\x18\x05 \x01(\x04R\x04term\x12\x0e\n" +
+	"\x02at\x18\x06 \x01(\x03R\x02at\"\x90\x01\n" +
+	"\aLoading\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x12\n" +
+	"\x04node\x18\x02 \x01(\tR\x04node\x12 \n" +
+	"\vincarnation\x18\x03 \x01(\x04R\vincarnation\x12\x14\n" +
+	"\x05parts\x18\x04 \x01(\x04R\x05parts\x12\x19\n" +
+	"\bgiven_up\x18\x05 \x01(\bR\agivenUp\x12\x0e\n" +
+	"\x02at\x18\x06 \x01(\x03R\x02at*\x99\x01\n" +
 	"\aOverlap\x12\x10\n" +
 	"\fOVERLAP_SKIP\x10\x00\x12\x16\n" +
 	"\x12OVERLAP_BUFFER_ONE\x10\x01\x12\x16\n" +
@@ -2884,7 +3071,7 @@ const file_store_record_proto_rawDesc = "" +
 	"\x0eSTATUS_SKIPPED\x10\t\x12\x11\n" +
 	"\rSTATUS_MISSED\x10\n" +
 	"\x12\x12\n" +
-	"\x0eSTATUS_DROPPED\x10\v*\xab\x02\n" +
+	"\x0eSTATUS_DROPPED\x10\v*\xbf\x02\n" +
 	"\x06Reason\x12\x0f\n" +
 	"\vREASON_NONE\x10\x00\x12\x12\n" +
 	"\x0eREASON_OVERLAP\x10\x01\x12\x13\n" +
@@ -2901,7 +3088,8 @@ const file_store_record_proto_rawDesc = "" +
 	"\fREASON_STUCK\x10\v\x12\x17\n" +
 	"\x13REASON_CATCH_UP_MAX\x10\f\x12\x0f\n" +
 	"\vREASON_ZONE\x10\r\x12\x0f\n" +
-	"\vREASON_NODE\x10\x0e*F\n" +
+	"\vREASON_NODE\x10\x0e\x12\x12\n" +
+	"\x0eREASON_RESTORE\x10\x0f*F\n" +
 	"\x06Origin\x12\x13\n" +
 	"\x0fORIGIN_SCHEDULE\x10\x00\x12\x12\n" +
 	"\x0eORIGIN_TRIGGER\x10\x01\x12\x13\n" +
@@ -2927,7 +3115,7 @@ func file_store_record_proto_rawDescGZIP() []byte {
 }
 
 var file_store_record_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_store_record_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_store_record_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_store_record_proto_goTypes = []any{
 	(Overlap)(0),       // 0: chronos.store.v1.Overlap
 	(Misfire)(0),       // 1: chronos.store.v1.Misfire
@@ -2957,6 +3145,8 @@ var file_store_record_proto_goTypes = []any{
 	(*Answers)(nil),    // 25: chronos.store.v1.Answers
 	(*Answer)(nil),     // 26: chronos.store.v1.Answer
 	(*Reference)(nil),  // 27: chronos.store.v1.Reference
+	(*Backup)(nil),     // 28: chronos.store.v1.Backup
+	(*Loading)(nil),    // 29: chronos.store.v1.Loading
 }
 var file_store_record_proto_depIdxs = []int32{
 	9,  // 0: chronos.store.v1.Definition.webhook:type_name -> chronos.store.v1.Webhook
@@ -2999,7 +3189,7 @@ func file_store_record_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_store_record_proto_rawDesc), len(file_store_record_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,130 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// What of a backup goes into another scheduler: jobs and their past. What
+// belonged to the nodes and callers of the old one (sessions, locks, answers)
+// stays behind, and so does what is unfinished, of which a settled state has
+// nothing.
+
+// loadable makes an empty record for a key that may be loaded; nil for others.
+func loadable(key []byte) proto.Message {
+	name := string(segmentOf(key))
+	rest := key[len(name):]
+	inJob := bytes.IndexByte(rest, 0) > 0
+	switch {
+	case name == prefixJobs && len(rest) > 0 && !inJob:
+		return &Job{}
+	case name == prefixSchedule && len(rest) > 0 && !inJob:
+		return &Schedule{}
+	case name == prefixVersions && inJob && len(rest)-bytes.IndexByte(rest, 0) == 9:
+		return &Version{}
+	case name == prefixExecutions && inJob:
+		return &Execution{}
+	case name == prefixTriggers && inJob, name == prefixDue && isTick(key):
+		return &Reference{}
+	}
+	return nil
+}
+
+func isTick(key []byte) bool {
+	e, err := parseDueKey(key)
+	return err == nil && e.Kind == DueTick
+}
+
+// leftBehind are the records of a backup that are not loaded.
+func leftBehind(key []byte) bool {
+	switch string(segmentOf(key)) {
+	case prefixLocks, prefixHeld, prefixNodes, prefixResults, prefixPayloads:
+		return true
+	}
+	return false
+}
+
+// CheckLoaded tells if a record is one that Load takes.
+func CheckLoaded(key, payload []byte) error {
+	into := loadable(key)
+	if into == nil {
+		return fmt.Errorf("%w: record %.64q is not one that can be loaded", ErrFormat, key)
+	}
+	return decode(key, payload, into)
+}
+
+// Loadable walks the records of a settled state that go into another one. Slices
+// are valid within fn only.
+func (r *Reader) Loadable(fn func(key, payload []byte) error) error {
+	return r.each(func(key, value []byte) error {
+		if leftBehind(key) {
+			return nil
+		}
+		payload := value[envelopeHeader:]
+		if err := CheckLoaded(key, payload); err != nil {
+			return err
+		}
+		return fn(key, payload)
+	})
+}
+
+// Load writes a record that Loadable handed out.
+func (t *Tx) Load(key, payload []byte) error {
+	value := make([]byte, envelopeHeader, envelopeHeader+len(payload))
+	value[0] = envelopeVersion
+	binary.BigEndian.PutUint32(value[1:], recordSum(key, payload))
+	if len(payload)+envelopeHeader > MaxRecord {
+		return fmt.Errorf("%w: record %q has %d bytes, at most %d fit", ErrTooBig, key, len(payload), MaxRecord)
+	}
+	return t.set(key, append(value, payload...))
+}
+
+// Unload removes records that Load writes, as many as most, and tells how many
+// that were.
+func (t *Tx) Unload(most int) (int, error) {
+	var keys [][]byte
+	for _, prefix := range []string{prefixDue, prefixExecutions, prefixTriggers, prefixSchedule, prefixVersions, prefixJobs} {
+		err := t.Scan([]byte(prefix), nil, func(key []byte, _ func(proto.Message) error) (bool, error) {
+			if len(keys) < most {
+				keys = append(keys, bytes.Clone(key))
+			}
+			return len(keys) < most, nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	for _, key := range keys {
+		if err := t.Delete(key); err != nil {
+			return 0, err
+		}
+	}
+	return len(keys), nil
+}
+
+// Blank tells if there are no jobs and no rows.
+func (r records) Blank() (bool, error) {
+	blank := true
+	for _, prefix := range []string{prefixJobs, prefixExecutions, prefixVersions} {
+		err := r.src.Scan([]byte(prefix), nil, func([]byte, func(proto.Message) error) (bool, error) {
+			blank = false
+			return false, nil
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	return blank, nil
+}
+
+// Loading reads loading/restore.
+func (r records) Loading() (*Loading, error) { return read(r.src, []byte(keyLoading), &Loading{}) }
+
+// PutLoading writes loading/restore.
+func (t *Tx) PutLoading(l *Loading) error { return t.Put([]byte(keyLoading), l) }
+
+// DeleteLoading removes loading/restore.
+func (t *Tx) DeleteLoading() error { return t.Delete([]byte(keyLoading)) }
