@@ -159,6 +159,8 @@ type Command struct {
 	//	*Command_Acquire
 	//	*Command_Release
 	//	*Command_Raise
+	//	*Command_Load
+	//	*Command_Unload
 	//	*Command_Forget
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
@@ -410,6 +412,24 @@ func (x *Command) GetRaise() *Raise {
 	return nil
 }
 
+func (x *Command) GetLoad() *Load {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Load); ok {
+			return x.Load
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetUnload() *Unload {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Unload); ok {
+			return x.Unload
+		}
+	}
+	return nil
+}
+
 func (x *Command) GetForget() *Forget {
 	if x != nil {
 		if x, ok := x.Body.(*Command_Forget); ok {
@@ -503,6 +523,14 @@ type Command_Raise struct {
 	Raise *Raise `protobuf:"bytes,29,opt,name=raise,proto3,oneof"`
 }
 
+type Command_Load struct {
+	Load *Load `protobuf:"bytes,30,opt,name=load,proto3,oneof"`
+}
+
+type Command_Unload struct {
+	Unload *Unload `protobuf:"bytes,31,opt,name=unload,proto3,oneof"`
+}
+
 type Command_Forget struct {
 	Forget *Forget `protobuf:"bytes,32,opt,name=forget,proto3,oneof"`
 }
@@ -546,6 +574,10 @@ func (*Command_Acquire) isCommand_Body() {}
 func (*Command_Release) isCommand_Body() {}
 
 func (*Command_Raise) isCommand_Body() {}
+
+func (*Command_Load) isCommand_Body() {}
+
+func (*Command_Unload) isCommand_Body() {}
 
 func (*Command_Forget) isCommand_Body() {}
 
@@ -2081,6 +2113,198 @@ func (x *Forget) GetAfter() string {
 	return ""
 }
 
+// Load brings a part of a backup into a scheduler that has nothing yet. Parts
+// come in order, from 0 on; while they do, no job can be changed or fired.
+type Load struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Restore       []byte                 `protobuf:"bytes,1,opt,name=restore,proto3" json:"restore,omitempty"` // the same 16 bytes in all parts
+	Part          uint64                 `protobuf:"varint,2,opt,name=part,proto3" json:"part,omitempty"`
+	Node          string                 `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"` // who loads; when its session ends, the restore has failed
+	Incarnation   uint64                 `protobuf:"varint,4,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Records       []*Loaded              `protobuf:"bytes,5,rep,name=records,proto3" json:"records,omitempty"`
+	Last          bool                   `protobuf:"varint,6,opt,name=last,proto3" json:"last,omitempty"`
+	Sequence      uint64                 `protobuf:"varint,7,opt,name=sequence,proto3" json:"sequence,omitempty"` // with the last part: tokens go on behind this
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Load) Reset() {
+	*x = Load{}
+	mi := &file_raftfsm_command_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Load) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Load) ProtoMessage() {}
+
+func (x *Load) ProtoReflect() protoreflect.Message {
+	mi := &file_raftfsm_command_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Load.ProtoReflect.Descriptor instead.
+func (*Load) Descriptor() ([]byte, []int) {
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Load) GetRestore() []byte {
+	if x != nil {
+		return x.Restore
+	}
+	return nil
+}
+
+func (x *Load) GetPart() uint64 {
+	if x != nil {
+		return x.Part
+	}
+	return 0
+}
+
+func (x *Load) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Load) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Load) GetRecords() []*Loaded {
+	if x != nil {
+		return x.Records
+	}
+	return nil
+}
+
+func (x *Load) GetLast() bool {
+	if x != nil {
+		return x.Last
+	}
+	return false
+}
+
+func (x *Load) GetSequence() uint64 {
+	if x != nil {
+		return x.Sequence
+	}
+	return 0
+}
+
+type Loaded struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Key           []byte                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Payload       []byte                 `protobuf:"bytes,2,opt,name=payload,proto3" json:"payload,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Loaded) Reset() {
+	*x = Loaded{}
+	mi := &file_raftfsm_command_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Loaded) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Loaded) ProtoMessage() {}
+
+func (x *Loaded) ProtoReflect() protoreflect.Message {
+	mi := &file_raftfsm_command_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Loaded.ProtoReflect.Descriptor instead.
+func (*Loaded) Descriptor() ([]byte, []int) {
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *Loaded) GetKey() []byte {
+	if x != nil {
+		return x.Key
+	}
+	return nil
+}
+
+func (x *Loaded) GetPayload() []byte {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+// Unload gives a restore up, and takes away what it loaded, in bounded steps.
+// Count is how many records this one took; 0: none is left.
+type Unload struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Restore       []byte                 `protobuf:"bytes,1,opt,name=restore,proto3" json:"restore,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Unload) Reset() {
+	*x = Unload{}
+	mi := &file_raftfsm_command_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Unload) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Unload) ProtoMessage() {}
+
+func (x *Unload) ProtoReflect() protoreflect.Message {
+	mi := &file_raftfsm_command_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Unload.ProtoReflect.Descriptor instead.
+func (*Unload) Descriptor() ([]byte, []int) {
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *Unload) GetRestore() []byte {
+	if x != nil {
+		return x.Restore
+	}
+	return nil
+}
+
 type Ready struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -2093,7 +2317,7 @@ type Ready struct {
 
 func (x *Ready) Reset() {
 	*x = Ready{}
-	mi := &file_raftfsm_command_proto_msgTypes[21]
+	mi := &file_raftfsm_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2105,7 +2329,7 @@ func (x *Ready) String() string {
 func (*Ready) ProtoMessage() {}
 
 func (x *Ready) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[21]
+	mi := &file_raftfsm_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2118,7 +2342,7 @@ func (x *Ready) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ready.ProtoReflect.Descriptor instead.
 func (*Ready) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{21}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Ready) GetJob() string {
@@ -2161,7 +2385,7 @@ type Prune struct {
 
 func (x *Prune) Reset() {
 	*x = Prune{}
-	mi := &file_raftfsm_command_proto_msgTypes[22]
+	mi := &file_raftfsm_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2173,7 +2397,7 @@ func (x *Prune) String() string {
 func (*Prune) ProtoMessage() {}
 
 func (x *Prune) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[22]
+	mi := &file_raftfsm_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2186,7 +2410,7 @@ func (x *Prune) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prune.ProtoReflect.Descriptor instead.
 func (*Prune) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{22}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Prune) GetJob() string {
@@ -2227,7 +2451,7 @@ type Redrive struct {
 
 func (x *Redrive) Reset() {
 	*x = Redrive{}
-	mi := &file_raftfsm_command_proto_msgTypes[23]
+	mi := &file_raftfsm_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2239,7 +2463,7 @@ func (x *Redrive) String() string {
 func (*Redrive) ProtoMessage() {}
 
 func (x *Redrive) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[23]
+	mi := &file_raftfsm_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2252,7 +2476,7 @@ func (x *Redrive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redrive.ProtoReflect.Descriptor instead.
 func (*Redrive) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{23}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Redrive) GetJob() string {
@@ -2277,7 +2501,7 @@ type Barrier struct {
 
 func (x *Barrier) Reset() {
 	*x = Barrier{}
-	mi := &file_raftfsm_command_proto_msgTypes[24]
+	mi := &file_raftfsm_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2289,7 +2513,7 @@ func (x *Barrier) String() string {
 func (*Barrier) ProtoMessage() {}
 
 func (x *Barrier) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[24]
+	mi := &file_raftfsm_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2302,7 +2526,7 @@ func (x *Barrier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Barrier.ProtoReflect.Descriptor instead.
 func (*Barrier) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{24}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{27}
 }
 
 type Result struct {
@@ -2323,7 +2547,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_raftfsm_command_proto_msgTypes[25]
+	mi := &file_raftfsm_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2335,7 +2559,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[25]
+	mi := &file_raftfsm_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2348,7 +2572,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{25}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Result) GetCode() Code {
@@ -2427,7 +2651,8 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\n" +
 	"\x15raftfsm/command.proto\x12\x12chronos.raftfsm.v1\x1a\x12store/record.proto\"@\n" +
 	"\x05Batch\x127\n" +
-	"\bcommands\x18\x01 \x03(\v2\x1b.chronos.raftfsm.v1.CommandR\bcommands\"\xc9\t\n" +
+	"\bcommands\x18\x01 \x03(\v2\x1b.chronos.raftfsm.v1.CommandR\bcommands\"\xaf\n" +
+	"\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x10\n" +
 	"\x03now\x18\x02 \x01(\x03R\x03now\x12\x14\n" +
@@ -2453,7 +2678,9 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x06expire\x18\x1a \x01(\v2\x1a.chronos.raftfsm.v1.ExpireH\x00R\x06expire\x127\n" +
 	"\aacquire\x18\x1b \x01(\v2\x1b.chronos.raftfsm.v1.AcquireH\x00R\aacquire\x127\n" +
 	"\arelease\x18\x1c \x01(\v2\x1b.chronos.raftfsm.v1.ReleaseH\x00R\arelease\x121\n" +
-	"\x05raise\x18\x1d \x01(\v2\x19.chronos.raftfsm.v1.RaiseH\x00R\x05raise\x124\n" +
+	"\x05raise\x18\x1d \x01(\v2\x19.chronos.raftfsm.v1.RaiseH\x00R\x05raise\x12.\n" +
+	"\x04load\x18\x1e \x01(\v2\x18.chronos.raftfsm.v1.LoadH\x00R\x04load\x124\n" +
+	"\x06unload\x18\x1f \x01(\v2\x1a.chronos.raftfsm.v1.UnloadH\x00R\x06unload\x124\n" +
 	"\x06forget\x18  \x01(\v2\x1a.chronos.raftfsm.v1.ForgetH\x00R\x06forgetB\x06\n" +
 	"\x04body\"\xb8\x01\n" +
 	"\x04Span\x12\x12\n" +
@@ -2595,7 +2822,20 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x06Forget\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x14\n" +
-	"\x05after\x18\x03 \x01(\tR\x05after\"n\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\"\xd0\x01\n" +
+	"\x04Load\x12\x18\n" +
+	"\arestore\x18\x01 \x01(\fR\arestore\x12\x12\n" +
+	"\x04part\x18\x02 \x01(\x04R\x04part\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\x12 \n" +
+	"\vincarnation\x18\x04 \x01(\x04R\vincarnation\x124\n" +
+	"\arecords\x18\x05 \x03(\v2\x1a.chronos.raftfsm.v1.LoadedR\arecords\x12\x12\n" +
+	"\x04last\x18\x06 \x01(\bR\x04last\x12\x1a\n" +
+	"\bsequence\x18\a \x01(\x04R\bsequence\"4\n" +
+	"\x06Loaded\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\fR\x03key\x12\x18\n" +
+	"\apayload\x18\x02 \x01(\fR\apayload\"\"\n" +
+	"\x06Unload\x12\x18\n" +
+	"\arestore\x18\x01 \x01(\fR\arestore\"n\n" +
 	"\x05Ready\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x1c\n" +
 	"\texecution\x18\x02 \x01(\tR\texecution\x12\x19\n" +
@@ -2645,7 +2885,7 @@ func file_raftfsm_command_proto_rawDescGZIP() []byte {
 }
 
 var file_raftfsm_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_raftfsm_command_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_raftfsm_command_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_raftfsm_command_proto_goTypes = []any{
 	(Code)(0),                // 0: chronos.raftfsm.v1.Code
 	(*Batch)(nil),            // 1: chronos.raftfsm.v1.Batch
@@ -2669,16 +2909,19 @@ var file_raftfsm_command_proto_goTypes = []any{
 	(*Acquire)(nil),          // 19: chronos.raftfsm.v1.Acquire
 	(*Release)(nil),          // 20: chronos.raftfsm.v1.Release
 	(*Forget)(nil),           // 21: chronos.raftfsm.v1.Forget
-	(*Ready)(nil),            // 22: chronos.raftfsm.v1.Ready
-	(*Prune)(nil),            // 23: chronos.raftfsm.v1.Prune
-	(*Redrive)(nil),          // 24: chronos.raftfsm.v1.Redrive
-	(*Barrier)(nil),          // 25: chronos.raftfsm.v1.Barrier
-	(*Result)(nil),           // 26: chronos.raftfsm.v1.Result
-	(store.Status)(0),        // 27: chronos.store.v1.Status
-	(store.Reason)(0),        // 28: chronos.store.v1.Reason
-	(*store.Definition)(nil), // 29: chronos.store.v1.Definition
-	(store.Overlap)(0),       // 30: chronos.store.v1.Overlap
-	(*store.Label)(nil),      // 31: chronos.store.v1.Label
+	(*Load)(nil),             // 22: chronos.raftfsm.v1.Load
+	(*Loaded)(nil),           // 23: chronos.raftfsm.v1.Loaded
+	(*Unload)(nil),           // 24: chronos.raftfsm.v1.Unload
+	(*Ready)(nil),            // 25: chronos.raftfsm.v1.Ready
+	(*Prune)(nil),            // 26: chronos.raftfsm.v1.Prune
+	(*Redrive)(nil),          // 27: chronos.raftfsm.v1.Redrive
+	(*Barrier)(nil),          // 28: chronos.raftfsm.v1.Barrier
+	(*Result)(nil),           // 29: chronos.raftfsm.v1.Result
+	(store.Status)(0),        // 30: chronos.store.v1.Status
+	(store.Reason)(0),        // 31: chronos.store.v1.Reason
+	(*store.Definition)(nil), // 32: chronos.store.v1.Definition
+	(store.Overlap)(0),       // 33: chronos.store.v1.Overlap
+	(*store.Label)(nil),      // 34: chronos.store.v1.Label
 }
 var file_raftfsm_command_proto_depIdxs = []int32{
 	2,  // 0: chronos.raftfsm.v1.Batch.commands:type_name -> chronos.raftfsm.v1.Command
@@ -2694,34 +2937,37 @@ var file_raftfsm_command_proto_depIdxs = []int32{
 	14, // 10: chronos.raftfsm.v1.Command.hand_back:type_name -> chronos.raftfsm.v1.HandBack
 	15, // 11: chronos.raftfsm.v1.Command.open:type_name -> chronos.raftfsm.v1.Open
 	16, // 12: chronos.raftfsm.v1.Command.resolve:type_name -> chronos.raftfsm.v1.Resolve
-	22, // 13: chronos.raftfsm.v1.Command.ready:type_name -> chronos.raftfsm.v1.Ready
-	23, // 14: chronos.raftfsm.v1.Command.prune:type_name -> chronos.raftfsm.v1.Prune
-	24, // 15: chronos.raftfsm.v1.Command.redrive:type_name -> chronos.raftfsm.v1.Redrive
-	25, // 16: chronos.raftfsm.v1.Command.barrier:type_name -> chronos.raftfsm.v1.Barrier
+	25, // 13: chronos.raftfsm.v1.Command.ready:type_name -> chronos.raftfsm.v1.Ready
+	26, // 14: chronos.raftfsm.v1.Command.prune:type_name -> chronos.raftfsm.v1.Prune
+	27, // 15: chronos.raftfsm.v1.Command.redrive:type_name -> chronos.raftfsm.v1.Redrive
+	28, // 16: chronos.raftfsm.v1.Command.barrier:type_name -> chronos.raftfsm.v1.Barrier
 	17, // 17: chronos.raftfsm.v1.Command.expire:type_name -> chronos.raftfsm.v1.Expire
 	19, // 18: chronos.raftfsm.v1.Command.acquire:type_name -> chronos.raftfsm.v1.Acquire
 	20, // 19: chronos.raftfsm.v1.Command.release:type_name -> chronos.raftfsm.v1.Release
 	18, // 20: chronos.raftfsm.v1.Command.raise:type_name -> chronos.raftfsm.v1.Raise
-	21, // 21: chronos.raftfsm.v1.Command.forget:type_name -> chronos.raftfsm.v1.Forget
-	27, // 22: chronos.raftfsm.v1.Span.status:type_name -> chronos.store.v1.Status
-	28, // 23: chronos.raftfsm.v1.Span.reason:type_name -> chronos.store.v1.Reason
-	29, // 24: chronos.raftfsm.v1.Put.definition:type_name -> chronos.store.v1.Definition
-	3,  // 25: chronos.raftfsm.v1.Put.overdue:type_name -> chronos.raftfsm.v1.Span
-	3,  // 26: chronos.raftfsm.v1.Delete.overdue:type_name -> chronos.raftfsm.v1.Span
-	3,  // 27: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
-	3,  // 28: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
-	9,  // 29: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
-	30, // 30: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
-	30, // 31: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
-	27, // 32: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
-	31, // 33: chronos.raftfsm.v1.Open.labels:type_name -> chronos.store.v1.Label
-	0,  // 34: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
-	27, // 35: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	22, // 21: chronos.raftfsm.v1.Command.load:type_name -> chronos.raftfsm.v1.Load
+	24, // 22: chronos.raftfsm.v1.Command.unload:type_name -> chronos.raftfsm.v1.Unload
+	21, // 23: chronos.raftfsm.v1.Command.forget:type_name -> chronos.raftfsm.v1.Forget
+	30, // 24: chronos.raftfsm.v1.Span.status:type_name -> chronos.store.v1.Status
+	31, // 25: chronos.raftfsm.v1.Span.reason:type_name -> chronos.store.v1.Reason
+	32, // 26: chronos.raftfsm.v1.Put.definition:type_name -> chronos.store.v1.Definition
+	3,  // 27: chronos.raftfsm.v1.Put.overdue:type_name -> chronos.raftfsm.v1.Span
+	3,  // 28: chronos.raftfsm.v1.Delete.overdue:type_name -> chronos.raftfsm.v1.Span
+	3,  // 29: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
+	3,  // 30: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
+	9,  // 31: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
+	33, // 32: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
+	33, // 33: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
+	30, // 34: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
+	34, // 35: chronos.raftfsm.v1.Open.labels:type_name -> chronos.store.v1.Label
+	23, // 36: chronos.raftfsm.v1.Load.records:type_name -> chronos.raftfsm.v1.Loaded
+	0,  // 37: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
+	30, // 38: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_raftfsm_command_proto_init() }
@@ -2750,6 +2996,8 @@ func file_raftfsm_command_proto_init() {
 		(*Command_Acquire)(nil),
 		(*Command_Release)(nil),
 		(*Command_Raise)(nil),
+		(*Command_Load)(nil),
+		(*Command_Unload)(nil),
 		(*Command_Forget)(nil),
 	}
 	type x struct{}
@@ -2758,7 +3006,7 @@ func file_raftfsm_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_raftfsm_command_proto_rawDesc), len(file_raftfsm_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   26,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

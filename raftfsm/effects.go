@@ -20,6 +20,7 @@ type Effects struct {
 	Unlocked  bool     // a lock of a host's may be free
 	Raised    bool     // the feature level rose
 	Restored  bool     // the state was replaced as a whole: look at everything anew
+	Loaded    bool     // a backup has come in as a whole: all jobs are new
 }
 
 // Assignment gives an execution's next attempt to a node.

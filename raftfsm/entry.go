@@ -45,9 +45,12 @@ func (e *entry) command(c *Command) (*Result, error) {
 	e.now = c.Now
 	e.applied.LogTime = max(e.applied.LogTime, c.Now)
 	e.cmd = c
-	res, err := e.apply(c)
-	if err != nil {
-		return nil, err
+	res := e.whileLoading(c)
+	if res == nil {
+		var err error
+		if res, err = e.apply(c); err != nil {
+			return nil, err
+		}
 	}
 	return res, e.note(c, res)
 }
@@ -94,6 +97,10 @@ func (e *entry) apply(c *Command) (*Result, error) {
 		return e.releaseHeld(b.Release)
 	case *Command_Raise:
 		return e.raise(b.Raise)
+	case *Command_Load:
+		return e.loadPart(b.Load)
+	case *Command_Unload:
+		return e.unload(b.Unload)
 	case *Command_Barrier:
 		return &Result{}, nil
 	default:

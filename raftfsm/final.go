@@ -9,6 +9,20 @@ import (
 // final ends an execution for good and lets what waited for it go on. The
 // caller saves the subject.
 func (e *entry) final(s *subject, exec string, x *store.Execution, status store.Status, why store.Reason) error {
+	if err := e.end(s, exec, x, status, why); err != nil {
+		return err
+	}
+	if s.job != nil && s.job.Definition.PauseOnFailure && failed(status) {
+		note := fmt.Sprintf("execution %s ended as failed", store.JoinID(s.id, exec))
+		if err := e.hold(s, "chronos", note); err != nil {
+			return err
+		}
+	}
+	return e.free(s, x)
+}
+
+// end ends an execution for good, and nothing follows from it.
+func (e *entry) end(s *subject, exec string, x *store.Execution, status store.Status, why store.Reason) error {
 	buffered := x.Wait == store.Wait_WAIT_OVERLAP
 	if err := e.leave(s, exec, x); err != nil {
 		return err
@@ -23,16 +37,7 @@ func (e *entry) final(s *subject, exec string, x *store.Execution, status store.
 	if err := e.verdict(s, exec, x, status, why); err != nil {
 		return err
 	}
-	if err := e.tx.DeleteActive(s.id, exec); err != nil {
-		return err
-	}
-	if s.job != nil && s.job.Definition.PauseOnFailure && failed(status) {
-		note := fmt.Sprintf("execution %s ended as failed", store.JoinID(s.id, exec))
-		if err := e.hold(s, "chronos", note); err != nil {
-			return err
-		}
-	}
-	return e.free(s, x)
+	return e.tx.DeleteActive(s.id, exec)
 }
 
 // leave takes an execution out of whatever it waits in.

@@ -50,6 +50,7 @@ type derived struct {
 	gated    map[string]int  // executions that wait for a place, by concurrency key
 	ajar     map[string]bool // gates to be looked at
 	answers  answers
+	loading  *store.Loading // nil unless a restore is under way
 }
 
 type session struct {
@@ -207,8 +208,11 @@ func (f *fsm) reload() error {
 		ajar:     map[string]bool{},
 		answers:  newAnswers(),
 	}
-	err := f.st.View(func(r *store.Reader) error {
-		err := r.Sessions(func(node string, s *store.Session) (bool, error) {
+	err := f.st.View(func(r *store.Reader) (err error) {
+		if d.loading, err = r.Loading(); err != nil {
+			return err
+		}
+		err = r.Sessions(func(node string, s *store.Session) (bool, error) {
 			d.sessions[node] = newSession(s)
 			return true, nil
 		})

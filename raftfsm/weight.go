@@ -30,6 +30,12 @@ func weigh(c *Command, encoded int) int {
 		n += cellsPerRun*len(b.Fire.GetRuns()) + 2*len(b.Fire.GetSpans())
 	case *Command_Backfill:
 		n += cellsPerRun * len(b.Backfill.GetDue())
+	case *Command_Load:
+		for _, rec := range b.Load.GetRecords() {
+			n += cells(len(rec.Key) + len(rec.Payload))
+		}
+	case *Command_Unload:
+		n += sweepMax
 	case *Command_Delete:
 		n += cellsSwept * sweepMax
 	case *Command_Expire:
