@@ -158,6 +158,8 @@ type Scheduler struct {
 	announcing chan struct{} // one announcement at a time
 	capacity   int64         // as last announced, or to be when the node takes part again
 
+	restoring sync.Mutex // one Restore at a time
+
 	closing  sync.Mutex
 	shut     bool
 	closeErr error
@@ -213,7 +215,7 @@ func New(options Options) (*Scheduler, error) {
 	s.reporter.start()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := s.takeOver(ctx); err != nil {
+	if err := errors.Join(s.sweepScratch(), s.takeOver(ctx)); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	if s.member != nil {
@@ -247,7 +249,7 @@ func (s *Scheduler) takeOver(ctx context.Context) error {
 			s.log.Info("chronos: attempts of an earlier process were found and resolved", "count", res.Count)
 		}
 		if after = res.Cursor; after == "" {
-			return nil
+			return s.sweepRestore(ctx)
 		}
 	}
 }

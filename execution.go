@@ -84,7 +84,7 @@ const (
 	StatusCanceled   Status = "canceled"   // somebody, or a policy, asked for it
 	StatusTerminated Status = "terminated" // ended in the ledger while it ran; its result is refused
 	StatusTimedOut   Status = "timed_out"  // the last attempt exceeded Job.Timeout
-	StatusLost       Status = "lost"       // its node died, and the job is AtMostOnce
+	StatusLost       Status = "lost"       // its node died, and the job is AtMostOnce; or it came unfinished with a backup
 	StatusSkipped    Status = "skipped"    // never ran: Reason overlap or paused
 	StatusMissed     Status = "missed"     // never ran: nobody could fire it, or its deadline passed
 	StatusDropped    Status = "dropped"    // never ran: the overlap buffer was full
@@ -105,6 +105,7 @@ const (
 	ReasonBuffer     Reason = "buffer"       // the overlap buffer was full
 	ReasonEdit       Reason = "edit"         // overdue when the job was edited
 	ReasonZone       Reason = "zone"         // had passed when new time-zone data made it due
+	ReasonRestore    Reason = "restore"      // from before the backup was restored that the job came with
 	ReasonDeleted    Reason = "deleted"      // the job was deleted
 	ReasonShutdown   Reason = "shutdown"     // the node stopped
 	ReasonRequest    Reason = "request"      // somebody asked
@@ -149,7 +150,7 @@ var (
 		store.Reason_REASON_BUFFER: ReasonBuffer, store.Reason_REASON_EDIT: ReasonEdit,
 		store.Reason_REASON_DELETED: ReasonDeleted, store.Reason_REASON_SHUTDOWN: ReasonShutdown,
 		store.Reason_REASON_REQUEST: ReasonRequest, store.Reason_REASON_STUCK: ReasonStuck,
-		store.Reason_REASON_ZONE: ReasonZone, store.Reason_REASON_NODE: ReasonNode,
+		store.Reason_REASON_ZONE: ReasonZone, store.Reason_REASON_NODE: ReasonNode, store.Reason_REASON_RESTORE: ReasonRestore,
 	}
 	originNames = map[store.Origin]Origin{
 		store.Origin_ORIGIN_SCHEDULE: OriginSchedule, store.Origin_ORIGIN_TRIGGER: OriginTrigger,

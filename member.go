@@ -208,6 +208,9 @@ func (m *member) lead() {
 			m.expire()
 			m.raise()
 			m.forget()
+			if err := m.s.sweepRestore(m.ctx); err != nil && m.ctx.Err() == nil {
+				m.log.Debug("chronos: a restore that was given up is in the way", "error", err)
+			}
 		}
 		m.announceLabels()
 		select {

@@ -194,6 +194,11 @@ func (s *Scheduler) firstDue(job, text string, now time.Time) (int64, error) {
 // a fire, nil if there are none: as skipped if the job is paused, and else as
 // missed for this reason.
 func (s *Scheduler) overdue(job string, old seen, now time.Time, why store.Reason) *raftfsm.Span {
+	return s.overdueUpTo(countMax, job, old, now, why)
+}
+
+// overdueUpTo is overdue with another bound to what is counted one by one.
+func (s *Scheduler) overdueUpTo(most uint64, job string, old seen, now time.Time, why store.Reason) *raftfsm.Span {
 	first := old.due()
 	if first == 0 || first > now.UnixNano() {
 		return nil
@@ -216,7 +221,7 @@ func (s *Scheduler) overdue(job string, old seen, now time.Time, why store.Reaso
 			return nil
 		}
 	}
-	span.Count, span.To, span.More = planner.Count(c, span.From, now.UnixNano(), countMax)
+	span.Count, span.To, span.More = planner.Count(c, span.From, now.UnixNano(), most)
 	return old.without(span, c)
 }
 

@@ -53,7 +53,7 @@ func New(cfg Config) *Planner {
 // Observe takes in what an applied batch means for the plan. It never blocks.
 func (p *Planner) Observe(eff *raftfsm.Effects) {
 	p.janitor.observe(eff)
-	if eff.Restored {
+	if eff.Restored || eff.Loaded {
 		p.agenda.reset()
 		p.poke()
 	} else if p.agenda.observe(eff) {
