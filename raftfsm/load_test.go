@@ -1,0 +1,189 @@
+package raftfsm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/chronos-go/chronos/store"
+)
+
+// settledCopy is what a backup of a scenario's state becomes.
+func (s *scenario) settledCopy(now int64) *store.Store {
+	s.t.Helper()
+	out := memoryStore(s.t)
+	copySnapshot(s.t, s.f.st, out)
+	got, err := Settle(context.Background(), out, now, func(_ string, rec *store.Job, st *store.Schedule) (*Span, int64, error) {
+		span := &Span{From: st.NextDue, To: now, Count: 1, Status: store.Status_STATUS_MISSED, Reason: store.Reason_REASON_RESTORE}
+		if rec.Definition.Priority == 2 {
+			return nil, 0, fmt.Errorf("no such zone")
+		}
+		return span, now + 1e9, nil
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if got.Lost == 0 || got.Jobs == 0 {
+		s.t.Fatalf("the scenario has nothing to settle: %+v", got)
+	}
+	return out
+}
+
+// loads are the commands that bring a settled state in.
+func loads(t testing.TB, from *store.Store, restore string, now int64) (cmds []*Command) {
+	t.Helper()
+	body := &Load{Restore: []byte(restore), Node: "a", Incarnation: 1}
+	send := func() {
+		cmds = append(cmds, &Command{Now: now, Body: &Command_Load{Load: body}})
+		body = &Load{Restore: body.Restore, Part: body.Part + 1, Node: body.Node, Incarnation: body.Incarnation}
+	}
+	err := from.View(func(r *store.Reader) error {
+		return r.Loadable(func(key, payload []byte) error {
+			body.Records = append(body.Records, &Loaded{Key: bytes.Clone(key), Payload: bytes.Clone(payload)})
+			if len(body.Records) == 20 {
+				send()
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body.Last, body.Sequence = true, 1<<32
+	send()
+	return cmds
+}
+
+// TestSettleAndLoad: what a random log has led to, with everything unfinished
+// that there can be, is settled and brought into another state machine. Every
+// index and counter is right afterwards, at once and while that one goes on, and
+// its log leads to the same bytes however it is batched.
+func TestSettleAndLoad(t *testing.T) {
+	for seed := range uint64(4) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			old := newScenario(t, seed)
+			for range 600 {
+				old.step()
+			}
+			settled := old.settledCopy(old.now)
+			check := &scenario{t: t, f: newFSM(settled, nil, slog.New(slog.DiscardHandler))}
+			if err := check.audit(); err != nil {
+				t.Fatalf("settled: %v", err)
+			}
+			wantSettled(t, settled, old.now)
+
+			s := newScenario(t, seed+100)
+			s.now, s.inc["a"] = old.now, 1
+			s.entry(&Command{Now: s.now, Body: &Command_Open{Open: &Open{Node: "a", Incarnation: 1, Capacity: 3, Handlers: []string{"h", "k"}}}})
+			for _, c := range loads(t, settled, "restore", s.now) {
+				if res := s.entry(c)[0]; res.Code != Code_CODE_OK {
+					t.Fatalf("part %d: %v", c.GetLoad().Part, res)
+				}
+			}
+			if !s.last.Loaded || s.f.st.Applied().Sequence < 1<<32 {
+				t.Error("the last part is not told, or tokens do not go on behind the old ones")
+			}
+			sameRecords(t, settled, s.f.st)
+			for range 300 {
+				s.step()
+				if err := s.audit(); err != nil {
+					t.Fatalf("after entry %d: %v", len(s.logs), err)
+				}
+			}
+			rnd := rand.New(rand.NewPCG(seed, 2))
+			sameState(t, "other batches", dump(t, s.f.st), dump(t, replay(t, memoryStore(t), s.logs, rnd)))
+		})
+	}
+}
+
+// wantSettled: nothing is unfinished, and nothing is due by now.
+func wantSettled(t *testing.T, st *store.Store, now int64) {
+	t.Helper()
+	err := st.View(func(r *store.Reader) error {
+		if err := r.Active("", "", "", func(job, exec string, _ *store.Active) (bool, error) {
+			return false, fmt.Errorf("%s:%s is unfinished", job, exec)
+		}); err != nil {
+			return err
+		}
+		return r.Due(-1<<63, func(e store.DueEntry) (bool, error) {
+			if e.At <= now || e.Kind != store.DueTick {
+				return false, fmt.Errorf("%v is due", e)
+			}
+			return true, nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sameRecords compares what can be loaded of two states.
+func sameRecords(t *testing.T, want, got *store.Store) {
+	t.Helper()
+	records := func(st *store.Store) map[string]string {
+		out := map[string]string{}
+		err := st.View(func(r *store.Reader) error {
+			return r.Loadable(func(key, payload []byte) error {
+				out[string(key)] = string(payload)
+				return nil
+			})
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	sameState(t, "loaded", records(want), records(got))
+}
+
+// TestLoadRefused: parts come in order, of one restore, from a node that lives,
+// into a state without jobs; meanwhile nothing else is done to jobs.
+func TestLoadRefused(t *testing.T) {
+	old := newScenario(t, 1)
+	for range 300 {
+		old.step()
+	}
+	parts := loads(t, old.settledCopy(old.now), "restore", old.now)
+	s := newScenario(t, 2)
+	answer := func(want Code, c *Command) {
+		t.Helper()
+		if res := s.entry(c)[0]; res.Code != want {
+			t.Fatalf("%v, not %v", res, want)
+		}
+	}
+	open := &Command{Body: &Command_Open{Open: &Open{Node: "a", Incarnation: 1}}}
+	put := &Command{Body: &Command_Put{Put: &Put{Job: "other", Definition: &store.Definition{Handler: "h"}}}}
+	unload := &Command{Body: &Command_Unload{Unload: &Unload{Restore: []byte("restore")}}}
+	answer(Code_CODE_FENCED, parts[0])
+	answer(Code_CODE_OK, open)
+	answer(Code_CODE_CONFLICT, parts[1])
+	bad := &Load{Restore: []byte("x"), Node: "a", Incarnation: 1, Records: []*Loaded{{Key: []byte("locks/job")}}}
+	answer(Code_CODE_INVALID, &Command{Body: &Command_Load{Load: bad}})
+	blank := dump(t, s.f.st)
+	answer(Code_CODE_OK, parts[0])
+	answer(Code_CODE_OK, parts[0]) // once more
+	answer(Code_CODE_CONFLICT, parts[2])
+	another := &Load{Restore: []byte("another"), Node: "a", Incarnation: 1, Last: true}
+	answer(Code_CODE_CONFLICT, &Command{Body: &Command_Load{Load: another}})
+	answer(Code_CODE_CONFLICT, put)
+	for _, c := range []*Command{{Body: &Command_Fire{Fire: &Fire{Job: "j"}}}, {Body: &Command_Ready{Ready: &Ready{Job: "j"}}}} {
+		answer(Code_CODE_CONFLICT, c)
+	}
+	if err := s.f.reload(); err != nil { // a restart does not forget
+		t.Fatal(err)
+	}
+	answer(Code_CODE_OK, parts[1])
+	for s.entry(unload)[0].Count > 0 {
+		answer(Code_CODE_CONFLICT, parts[2]) // it was given up
+	}
+	answer(Code_CODE_STALE, unload)
+	after := dump(t, s.f.st)
+	delete(blank, "meta/applied")
+	delete(after, "meta/applied")
+	sameState(t, "given up", blank, after)
+	answer(Code_CODE_OK, put)
+	answer(Code_CODE_CONFLICT, parts[0])
+}
