@@ -300,7 +300,7 @@ func (s *Scheduler) open(ctx context.Context, incarnation uint64, capacity int64
 		body.Addr = c.addr(s.options.Node)
 	}
 	body.Features = s.node.Knows()
-	if s.node.Level() >= raftfsm.LevelPlacement {
+	if s.node.Level() >= raftfsm.Level2 {
 		body.Labels = labelRecords(s.options.Labels)
 	}
 	res, err := s.propose(ctx, &raftfsm.Command{Body: &raftfsm.Command_Open{Open: body}})

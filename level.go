@@ -16,16 +16,21 @@ func (j *Job) level() (level uint32, field string) {
 	p := j.Placement
 	switch {
 	case len(p.Labels) > 0 || p.EveryNode || p.Sticky:
-		return raftfsm.LevelPlacement, "Job.Placement"
+		return raftfsm.Level2, "Job.Placement"
 	case j.Concurrency.Key != "":
-		return raftfsm.LevelPlacement, "Job.Concurrency"
+		return raftfsm.Level2, "Job.Concurrency"
 	}
 	return raftfsm.LevelFirst, ""
 }
 
-// awaitLevel refuses a job that some member of the cluster would not understand.
-func (s *Scheduler) awaitLevel(ctx context.Context, j *Job) error {
+// awaitJob refuses a job that some member of the cluster would not understand.
+func (s *Scheduler) awaitJob(ctx context.Context, j *Job) error {
 	level, field := j.level()
+	return s.awaitLevel(ctx, level, field)
+}
+
+// awaitLevel refuses what some member of the cluster would not understand.
+func (s *Scheduler) awaitLevel(ctx context.Context, level uint32, field string) error {
 	for deadline := time.Now().Add(levelPatience); s.node.Level() < level; {
 		if time.Now().After(deadline) {
 			return invalid(field, "needs feature level %d, and a member of the cluster runs an older Chronos (Status, Member.Level, says which); upgrade it, or remove it", level)

@@ -329,7 +329,7 @@ func (m *member) expireOne(node string, incarnation, term uint64) error {
 // ran is resolved: where processes have random names they would pile up.
 func (m *member) forget() {
 	voters := m.s.node.Voters()
-	if _, known := voters[m.s.options.Node]; !known {
+	if _, known := voters[m.s.options.Node]; !known || m.s.node.Level() < raftfsm.Level2 {
 		return
 	}
 	for node, sess := range m.sessions() {

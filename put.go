@@ -31,7 +31,7 @@ func (s *Scheduler) Put(ctx context.Context, job Job) (Job, error) {
 }
 
 func (s *Scheduler) put(ctx context.Context, job Job, rollback uint64) (Job, error) {
-	if err := s.awaitLevel(ctx, &job); err != nil {
+	if err := s.awaitJob(ctx, &job); err != nil {
 		return Job{}, err
 	}
 	stored, _, err := s.commitPut(ctx, job.ID, func() (*raftfsm.Command, error) { return s.putCommand(ctx, job, rollback) })
@@ -261,7 +261,7 @@ func (s *Scheduler) PutAll(ctx context.Context, jobs []Job) (changed int, err er
 		return 0, err
 	}
 	for i := range jobs {
-		if err := s.awaitLevel(ctx, &jobs[i]); err != nil {
+		if err := s.awaitJob(ctx, &jobs[i]); err != nil {
 			return 0, fmt.Errorf("job %s: %w", jobs[i].ID, err)
 		}
 	}

@@ -80,7 +80,7 @@ func TestClusterRecoversFromLostMajority(t *testing.T) {
 			if c.mostOf(job) > 1 {
 				t.Errorf("%s had %d live attempts", job, c.mostOf(job))
 			}
-			for x := range unfinished(t, c.nodes["a"], job) {
+			for x := range openRows(t, c.nodes["a"], job) {
 				if x.Node != "a" && x.Node != "" {
 					t.Errorf("%s is still %s's, %v after the recovery", x.ID, x.Node, time.Since(back))
 				}
@@ -119,8 +119,8 @@ func TestClusterRecoversFromLostMajority(t *testing.T) {
 	})
 }
 
-// unfinished walks the rows of a job that have not ended.
-func unfinished(t *testing.T, s *chronos.Scheduler, job string) func(yield func(chronos.Execution) bool) {
+// openRows walks the rows of a job that have not ended.
+func openRows(t *testing.T, s *chronos.Scheduler, job string) func(yield func(chronos.Execution) bool) {
 	return func(yield func(chronos.Execution) bool) {
 		for x, err := range s.Executions(t.Context(), chronos.Query{Job: job}) {
 			if err != nil {

@@ -42,6 +42,9 @@ func (s *Scheduler) Restore(ctx context.Context, r io.Reader) error {
 		return fmt.Errorf("%w: Restore runs already", ErrConflict)
 	}
 	defer s.restoring.Unlock()
+	if err := s.awaitLevel(ctx, raftfsm.Level2, "Restore"); err != nil {
+		return err
+	}
 	if err := s.checkBlank(ctx); err != nil {
 		return err
 	}

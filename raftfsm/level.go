@@ -15,11 +15,11 @@ import (
 const (
 	// LevelFirst is what was there before levels.
 	LevelFirst uint32 = 1
-	// LevelPlacement brought node labels, jobs for every node, sticky jobs and
-	// concurrency keys.
-	LevelPlacement uint32 = 2
+	// Level2 brought node labels, jobs for every node, sticky jobs, concurrency
+	// keys, restoring from a backup, and the commands Forget and Hold.
+	Level2 uint32 = 2
 	// Level is what this program knows.
-	Level = LevelPlacement
+	Level = Level2
 )
 
 // ErrLevel is a state or a command that only a newer program knows.
