@@ -171,16 +171,6 @@ func (r *recovery) walkLog() error {
 	return nil
 }
 
-// sawConfiguration notes one that stands in the log. What is behind the newest
-// snapshot counts, unless it was left behind by a recovery.
-func (r *recovery) sawConfiguration(l *raft.Log, newest uint64) {
-	conf := raft.DecodeConfiguration(l.Data)
-	r.configurations[l.Index] = epochOf(conf)
-	if l.Index > newest && epochOf(r.conf).Compare(epochOf(conf)) != mesh.Older {
-		r.conf, r.confKnown = conf, true
-	}
-}
-
 func (r *recovery) closeLog() error {
 	if r.logs == nil {
 		return nil

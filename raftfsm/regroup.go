@@ -189,6 +189,16 @@ func (r *recovery) tidyLog(now *raft.SnapshotMeta, epoch mesh.Epoch) error {
 	return r.at("log tidied")
 }
 
+// sawConfiguration notes one that stands in the log. What is behind the newest
+// snapshot counts, unless it was left behind by a recovery.
+func (r *recovery) sawConfiguration(l *raft.Log, newest uint64) {
+	conf := raft.DecodeConfiguration(l.Data)
+	r.configurations[l.Index] = epochOf(conf)
+	if l.Index > newest && epochOf(r.conf).Compare(epochOf(conf)) != mesh.Older {
+		r.conf, r.confKnown = conf, true
+	}
+}
+
 // at is where tests end the process.
 func (r *recovery) at(step string) error {
 	if r.cfg.atStep == nil {

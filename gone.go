@@ -1,0 +1,64 @@
+package chronos
+
+import (
+	"time"
+
+	"github.com/chronos-go/chronos/raftfsm"
+)
+
+// What becomes of members that do not come back.
+
+// forget has the state let go of nodes that are no members any more, when what they
+// ran is resolved: where processes have random names they would pile up.
+func (m *member) forget() {
+	voters := m.s.node.Voters()
+	if _, known := voters[m.s.options.Node]; !known || m.s.node.Level() < raftfsm.Level2 {
+		return
+	}
+	for node, sess := range m.sessions() {
+		if _, member := voters[node]; member || !sess.Expired {
+			continue
+		}
+		if err := m.forgetOne(node, sess.Incarnation); err != nil {
+			if m.ctx.Err() == nil {
+				m.log.Warn("chronos: a removed node could not be forgotten yet", "node", node, "error", err)
+			}
+			return
+		}
+	}
+}
+
+func (m *member) forgetOne(node string, incarnation uint64) error {
+	for after := ""; ; {
+		body := &raftfsm.Forget{Node: node, Incarnation: incarnation, After: after}
+		res, err := m.s.propose(m.ctx, &raftfsm.Command{Body: &raftfsm.Command_Forget{Forget: body}})
+		if err != nil {
+			return err
+		}
+		if after = res.Cursor; after == "" || res.Code != raftfsm.Code_CODE_OK {
+			return nil
+		}
+	}
+}
+
+// removeDead takes members out that this node, while it leads, has not heard of for
+// too long, one at a time.
+func (m *member) removeDead() {
+	c := m.s.options.Cluster
+	tick := time.NewTicker(c.Lease)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-m.ctx.Done():
+			return
+		}
+		switch node, err := m.s.node.RemoveDead(c.RemoveDeadAfter); {
+		case node == "":
+		case err != nil:
+			m.log.Warn("chronos: a dead member could not be removed yet", "node", node, "error", err)
+		default:
+			m.log.Warn("chronos: a member was not heard of for too long, and was removed from the cluster", "node", node, "after", c.RemoveDeadAfter)
+		}
+	}
+}
