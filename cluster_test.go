@@ -28,9 +28,11 @@ type team struct {
 	nodes map[string]*chronos.Scheduler
 	ends  map[string]func() error
 
+	workers map[string]bool
+	change  func(*chronos.Options)
+
 	mu     sync.Mutex
-	worker string
-	change func(*chronos.Options)
+	worker string // of one name; workers may be more
 	starts []begun
 	live   map[string]int // by job
 	most   map[string]int
@@ -46,7 +48,7 @@ type begun struct {
 
 func newTeam(t *testing.T, names ...string) *team {
 	return &team{t: t, dir: t.TempDir(), names: names, nodes: map[string]*chronos.Scheduler{}, ends: map[string]func() error{},
-		live: map[string]int{}, most: map[string]int{}}
+		workers: map[string]bool{}, live: map[string]int{}, most: map[string]int{}}
 }
 
 // together runs a test with nodes that have formed a cluster and run.
@@ -78,7 +80,9 @@ func (c *team) closeAll() {
 			if end := c.ends[name]; end != nil {
 				_ = end() // the last ones have nobody to tell
 			}
-			_ = s.Close()
+			if err := s.Close(); err != nil {
+				c.t.Errorf("Close: %v", err)
+			}
 		})
 	}
 	wg.Wait()
@@ -90,7 +94,7 @@ func (c *team) options(name string) chronos.Options {
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo})).With("on", name)
 	}
 	o := chronos.Options{Dir: filepath.Join(c.dir, name), Node: name, Logger: log, Labels: c.labels[name]}
-	o.Cluster = &chronos.Cluster{ID: "team", Listener: c.net.Listen("addr-" + name), Dial: c.net.Dialer("addr-" + name), Worker: name == c.worker}
+	o.Cluster = &chronos.Cluster{ID: "team", Listener: c.net.Listen("addr-" + name), Dial: c.net.Dialer("addr-" + name), Worker: name == c.worker || c.workers[name]}
 	for _, n := range c.names {
 		o.Cluster.Peers = append(o.Cluster.Peers, chronos.Peer{Node: n, Addr: "addr-" + n})
 	}
@@ -420,7 +424,7 @@ func TestClusterWorkerAndRemoval(t *testing.T) {
 			}
 		}
 		begin := time.Now().Truncate(time.Second).Add(time.Second)
-		c.worker = "w"
+		c.workers["w"] = true
 		c.names = append(c.names, "w")
 		c.open("w")
 		c.run("w", "h")
@@ -510,7 +514,7 @@ func TestClusterRefusesDirectories(t *testing.T) {
 // Options that cannot work are refused, by field.
 func TestClusterOptions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &team{t: t, dir: t.TempDir(), names: []string{"a", "b"}}
+		c := newTeam(t, "a", "b")
 		for field, change := range map[string]func(*chronos.Options){
 			"Options.Node":              func(o *chronos.Options) { o.Node = "" },
 			"Options.TrustView":         func(o *chronos.Options) { o.TrustView = true },

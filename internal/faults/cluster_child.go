@@ -2,7 +2,9 @@ package faults
 
 import (
 	"bufio"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	"github.com/chronos-go/chronos"
+	"github.com/chronos-go/chronos/internal/authority"
 )
 
 // nodeConfig says which node of a cluster a child is.
@@ -19,7 +22,9 @@ type nodeConfig struct {
 	Node             string
 	Peers            []chronos.Peer
 	Heartbeat, Lease time.Duration
-	Snapshot         uint64 // entries between snapshots
+	Snapshot         uint64             // entries between snapshots
+	Identity         authority.Identity // for mutual TLS
+	Via              map[string]string  // where to reach other nodes' addresses, where that is not the address
 }
 
 // orderLimit bounds each call that a node is told to make. It is longer than any
@@ -46,8 +51,20 @@ func (c *nodeConfig) listen() (net.Listener, error) {
 	}
 }
 
+// dialer reaches other nodes by TLS, by way of what carries the connection.
+func (c *nodeConfig) dialer(config *tls.Config) func(context.Context, string) (net.Conn, error) {
+	d := tls.Dialer{Config: config}
+	return func(ctx context.Context, addr string) (net.Conn, error) {
+		return d.DialContext(ctx, "tcp", cmp.Or(c.Via[addr], addr))
+	}
+}
+
 func (c *child) openNode() error {
 	n := c.cfg.Cluster
+	config, err := n.Identity.TLS()
+	if err != nil {
+		return err
+	}
 	l, err := n.listen()
 	if err != nil {
 		return err
@@ -55,7 +72,8 @@ func (c *child) openNode() error {
 	c.s, err = chronos.New(chronos.Options{
 		Dir: c.cfg.Dir, Node: n.Node, Retention: chronos.Retention{Age: -1, Count: -1}, Logger: c.logger(), DrainTimeout: 2 * time.Second,
 		Cluster: &chronos.Cluster{
-			ID: "faults", Listener: l, Peers: n.Peers, Heartbeat: n.Heartbeat, Lease: n.Lease,
+			ID: "faults", Listener: tls.NewListener(l, config), Dial: n.dialer(config),
+			Peers: n.Peers, Heartbeat: n.Heartbeat, Lease: n.Lease,
 		},
 	})
 	return err

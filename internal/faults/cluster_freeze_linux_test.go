@@ -54,7 +54,7 @@ func (m *member) thaw() {
 // any node, also for shorter than that.
 func TestClusterFrozen(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, 20)
+	c := newCluster(t, 200)
 	w := &callers{c: c, plans: heldPlans(20)}
 	w.putAll()
 	w.start()

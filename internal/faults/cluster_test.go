@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/chronos-go/chronos"
+	"github.com/chronos-go/chronos/internal/authority"
 )
 
 var (
@@ -19,47 +20,72 @@ var (
 	clusterPeriod  = flag.Duration("cluster-period", 1500*time.Millisecond, "how long all nodes are up between two kills, about")
 )
 
-// cluster is three nodes, each a process with a directory of its own, that share
-// one journal with the parent.
+// cluster is three nodes, each a process with a directory of its own, that speak
+// mutual TLS and share one journal with the parent.
 type cluster struct {
-	t       *testing.T
-	dir     string
-	lease   time.Duration
-	rec     *recorder
+	t        *testing.T
+	dir      string
+	lease    time.Duration
+	rec      *recorder
+	snapshot uint64 // entries between snapshots
+	peers    []chronos.Peer
+	ca       *authority.Authority
+
 	members []*member
 }
 
 var clusterNames = []string{"a", "b", "c"}
 
-func newCluster(t *testing.T, jobs int) *cluster {
+func newCluster(t *testing.T, snapshot uint64) *cluster {
 	t.Helper()
-	c := &cluster{t: t, dir: scratch(t), lease: 3 * time.Second}
+	c := prepare(t, snapshot)
+	c.openAll()
+	return c
+}
+
+// prepare makes what the nodes need, and starts none.
+func prepare(t *testing.T, snapshot uint64) *cluster {
+	t.Helper()
+	c := &cluster{t: t, dir: scratch(t), lease: 3 * time.Second, snapshot: snapshot, peers: freePeers(t, clusterNames)}
 	rec, err := openRecorder(c.journal())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { rec.f.Close() })
 	rec.node, c.rec = "parent", rec
-	peers := freePeers(t)
-	for i, name := range clusterNames {
-		dir := filepath.Join(c.dir, name)
-		c.members = append(c.members, &member{t: t, rec: rec, cfg: childConfig{
-			Dir: dir, Journal: c.journal(), Dump: dir + ".dump", Log: dir + ".log", Seed: uint64(i),
-			Cluster: &nodeConfig{
-				Node: name, Peers: peers, Heartbeat: 300 * time.Millisecond, Lease: c.lease, Snapshot: uint64(max(200, jobs)),
-			},
-		}})
+	if c.ca, err = authority.New(); err != nil {
+		t.Fatal(err)
 	}
-	c.openAll()
+	for i := range c.peers {
+		c.addMember(c.peers[:len(clusterNames)], i)
+	}
 	return c
+}
+
+// addMember makes a node known to the parent, by its place in a list of peers.
+func (c *cluster) addMember(peers []chronos.Peer, i int) *member {
+	c.t.Helper()
+	id, err := c.ca.Issue(peers[i].Node)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	dir := filepath.Join(c.dir, peers[i].Node)
+	m := &member{t: c.t, rec: c.rec, cfg: childConfig{
+		Dir: dir, Journal: c.journal(), Dump: dir + ".dump", Log: dir + ".log", Seed: uint64(i),
+		Cluster: &nodeConfig{
+			Node: peers[i].Node, Peers: peers, Heartbeat: 300 * time.Millisecond, Lease: c.lease, Snapshot: c.snapshot, Identity: id,
+		},
+	}}
+	c.members = append(c.members, m)
+	return m
 }
 
 func (c *cluster) journal() string { return filepath.Join(c.dir, "journal") }
 
-// freePeers finds ports for the nodes, which keep them from one start to the next.
-func freePeers(t *testing.T) (peers []chronos.Peer) {
+// freePeers finds ports for nodes, which keep them from one start to the next.
+func freePeers(t *testing.T, names []string) (peers []chronos.Peer) {
 	t.Helper()
-	for _, name := range clusterNames {
+	for _, name := range names {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -214,7 +240,7 @@ func (c *cluster) stop() {
 // lost, nothing is stuck, and all nodes say the same in the end.
 func TestCluster(t *testing.T) {
 	t.Parallel()
-	c := newCluster(t, *clusterJobs)
+	c := newCluster(t, uint64(max(200, *clusterJobs)))
 	w := &callers{c: c, plans: clusterPlans(*clusterJobs)}
 	w.putAll()
 	w.start()

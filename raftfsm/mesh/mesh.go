@@ -30,6 +30,7 @@ const (
 	helloTimeout = 5 * time.Second
 	// strangersMax is how many connections may be at their hello at once.
 	strangersMax = 128
+	partTimeout  = 500 * time.Millisecond
 )
 
 // Mesh is one node's end of all connections.
@@ -98,7 +99,7 @@ func (m *Mesh) greet(conn net.Conn) {
 		<-m.places
 		if err != nil {
 			m.cfg.Logger.Debug("chronos: connection to the cluster port refused", "from", conn.RemoteAddr(), "error", err)
-			_ = m.drop(conn)
+			m.drop(conn)
 			return
 		}
 		serve(node, &tracked{conn, m})
@@ -156,7 +157,7 @@ func (m *Mesh) Dial(ctx context.Context, kind Kind, node string) (net.Conn, erro
 		return nil, ErrClosed
 	}
 	if err := m.introduce(ctx, conn, kind, node); err != nil {
-		_ = m.drop(conn)
+		m.drop(conn)
 		return nil, fmt.Errorf("node %q at %s: %w", node, addr, err)
 	}
 	return &tracked{conn, m}, nil
@@ -227,7 +228,7 @@ func (m *Mesh) Suspend(off bool) (before bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	before, m.off = m.off, off
-	if off && !before {
+	if off && !before && !m.down {
 		m.disconnectLocked()
 	}
 	return before
@@ -235,8 +236,27 @@ func (m *Mesh) Suspend(off bool) (before bool) {
 
 func (m *Mesh) disconnectLocked() {
 	for conn := range m.conns {
-		conn.Close()
+		m.dropLocked(conn)
 	}
+}
+
+// dropLocked lets go of a connection, and has it closed. Nobody waits for it but
+// Close of the mesh.
+func (m *Mesh) dropLocked(conn net.Conn) {
+	if _, ok := m.conns[conn]; ok {
+		delete(m.conns, conn)
+		m.owned.Go(func() { part(conn) })
+	}
+}
+
+// part closes a connection. TLS takes leave, and gives the other side, which may
+// not read, five seconds to hear it; here it has fewer.
+func part(conn net.Conn) {
+	if secure, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		t := time.AfterFunc(partTimeout, func() { secure.NetConn().Close() })
+		defer t.Stop()
+	}
+	conn.Close()
 }
 
 // Close ends it: nothing is accepted any more, every connection is closed, and
@@ -249,11 +269,9 @@ func (m *Mesh) Close() error {
 	}
 	m.down = true
 	close(m.closing)
-	m.mu.Unlock()
-	err := m.cfg.Listener.Close()
-	m.mu.Lock()
 	m.disconnectLocked()
 	m.mu.Unlock()
+	err := m.cfg.Listener.Close()
 	m.owned.Wait()
 	return err
 }
@@ -268,20 +286,21 @@ func (m *Mesh) closed() bool {
 // mesh is suspended and after Close.
 func (m *Mesh) track(conn net.Conn) bool {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.down || m.off {
-		conn.Close()
-		return false
+	taken := !m.down && !m.off
+	if taken {
+		m.conns[conn] = struct{}{}
 	}
-	m.conns[conn] = struct{}{}
-	return true
+	m.mu.Unlock()
+	if !taken {
+		conn.Close()
+	}
+	return taken
 }
 
-func (m *Mesh) drop(conn net.Conn) error {
+func (m *Mesh) drop(conn net.Conn) {
 	m.mu.Lock()
-	delete(m.conns, conn)
-	m.mu.Unlock()
-	return conn.Close()
+	defer m.mu.Unlock()
+	m.dropLocked(conn)
 }
 
 // tracked is a connection that Close of the mesh closes, too.
@@ -290,5 +309,8 @@ type tracked struct {
 	mesh *Mesh
 }
 
-// Close implements net.Conn.
-func (t *tracked) Close() error { return t.mesh.drop(t.Conn) }
+// Close implements net.Conn. It does not wait for the other side.
+func (t *tracked) Close() error {
+	t.mesh.drop(t.Conn)
+	return nil
+}

@@ -1,11 +1,13 @@
 package mesh
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -251,6 +253,73 @@ func TestMeshEpochs(t *testing.T) {
 		}
 		if _, err := a.Dial(t.Context(), Commands, "b"); err != nil {
 			t.Errorf("to a node that is opening, with a question: %v", err)
+		}
+	})
+}
+
+// parting is a connection that takes its time to close, as one of TLS does whose
+// other side does not read, unless what carries it is closed.
+type parting struct {
+	net.Conn
+	gone chan struct{}
+	once *sync.Once
+}
+
+// Close implements net.Conn.
+func (p parting) Close() error {
+	select {
+	case <-time.After(5 * time.Second):
+	case <-p.gone:
+	}
+	return p.Conn.Close()
+}
+
+// NetConn is what carries it, as tls.Conn has it.
+func (p parting) NetConn() net.Conn { return carrier{p} }
+
+type carrier struct{ parting }
+
+// Close implements net.Conn.
+func (c carrier) Close() error {
+	c.once.Do(func() { close(c.gone) })
+	return nil
+}
+
+// A node leaves the network at once, and does what else it has to do, although the
+// others do not hear that its connections end.
+func TestMeshLeavesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var p pipenet.Network
+		peers := map[string]string{"a": "addr-a", "b": "addr-b"}
+		b := start(&p, "one", "b", "addr-b", peers)
+		defer b.Close()
+		dial := p.Dialer("addr-a")
+		a := New(Config{
+			Cluster: "one", Node: "a", Listener: p.Listen("addr-a"), Peers: peers, Logger: slog.New(slog.DiscardHandler),
+			Dial: func(ctx context.Context, addr string) (net.Conn, error) {
+				conn, err := dial(ctx, addr)
+				return parting{conn, make(chan struct{}), new(sync.Once)}, err
+			},
+		}, nil)
+		a.Start()
+		for range 3 {
+			if _, err := a.Dial(t.Context(), Commands, "b"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		conn, err := a.Dial(t.Context(), Commands, "b")
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		conn.Close()
+		a.Suspend(true)
+		a.Learn("c", "addr-c")
+		if took := time.Since(begun); took > 0 {
+			t.Errorf("it took %v", took)
+		}
+		if err := a.Close(); err != nil || time.Since(begun) > partTimeout {
+			t.Errorf("closed after %v: %v", time.Since(begun), err)
 		}
 	})
 }
