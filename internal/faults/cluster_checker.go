@@ -28,22 +28,49 @@ func checkCluster(journal []event, dumps map[string]*dump, lease time.Duration) 
 }
 
 // checkPace: nothing stays unfinished for longer than it takes to notice that a
-// node is gone.
+// node is gone, counted from when it could have been started: an execution whose
+// job runs one at a time waits for those before it, and each of these has its own
+// limit. While nobody had a majority, nothing could be done.
 func (k *checker) checkPace(limit time.Duration) {
+	limit += k.longestOutage()
 	for id, j := range k.dump.Jobs {
 		for _, r := range j.Rows {
-			if took := unfinishedFor(r); took > limit {
+			if took := k.unfinishedFor(j, r); took > limit {
 				k.fault("stuck", id, r.Due, "unfinished for %v: %s", took, r)
 			}
 		}
 	}
 }
 
-func unfinishedFor(r rowDump) time.Duration {
+// longestOutage is for how long nobody had a majority.
+func (k *checker) longestOutage() (longest time.Duration) {
+	since := int64(0)
+	for _, e := range k.journal {
+		switch {
+		case e.Kind == "cut" && e.Text == cutAll:
+			since = e.Mono
+		case e.Kind == "heal" && since != 0:
+			longest, since = max(longest, time.Duration(e.Mono-since)), 0
+		}
+	}
+	return longest
+}
+
+// unfinishedFor is how long an execution that ran took, from when it could have
+// been started.
+func (k *checker) unfinishedFor(j *jobDump, r rowDump) time.Duration {
 	if r.Attempt == 0 || r.Ended == 0 {
 		return 0
 	}
-	return time.Duration(r.Ended - max(r.Due, r.Created))
+	from := max(r.Due, r.Created)
+	if p := k.planOf(j, r.Version); p != nil && p.exclusive() {
+		for _, q := range j.Rows {
+			if q.Gen == r.Gen && q.Attempt > 0 && q.Created <= r.Created && q.Ended < r.Ended {
+				from = max(from, q.Ended)
+			}
+		}
+	}
+	return time.Duration(r.Ended - from)
 }
 
 // checkSame: two nodes have the same ledger.

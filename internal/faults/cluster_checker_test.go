@@ -171,6 +171,27 @@ func TestClusterChecker(t *testing.T) {
 			rows(dumps, "tick", func(r []rowDump) []rowDump { r[1].Ended += int64(time.Minute); return r })
 			return j
 		}},
+		{"overtaken by younger ones", "stuck", func(j []event, dumps map[string]*dump) []event {
+			rows(dumps, "tick", func(r []rowDump) []rowDump {
+				r = backlog(r, 20)
+				for i := 6; i < len(r); i++ {
+					r[i].Created++
+				}
+				r[5].Ended = r[len(r)-1].Ended + 1
+				return r
+			})
+			return j
+		}},
+		{"buffered, and not started after those before it had ended", "stuck", func(j []event, dumps map[string]*dump) []event {
+			rows(dumps, "tick", func(r []rowDump) []rowDump {
+				r = backlog(r, 20)
+				for i := 12; i < len(r); i++ {
+					r[i].Ended += int64(30 * time.Second)
+				}
+				return r
+			})
+			return j
+		}},
 		{"success of an attempt that did not end", "ledger", func(j []event, _ map[string]*dump) []event {
 			return slices.Delete(j, find(j, "end", "b", 12), find(j, "end", "b", 12)+1)
 		}},
@@ -182,6 +203,38 @@ func TestClusterChecker(t *testing.T) {
 				t.Fatalf("not caught as %q: %+v", c.kind, k.found)
 			}
 		})
+	}
+}
+
+// backlog adds executions that were made at once and ran one after the other, a
+// second each.
+func backlog(rows []rowDump, n int) []rowDump {
+	for i := range n {
+		r := rows[0]
+		r.ID, r.Origin, r.Key = "tick:b"+string(rune('a'+i)), "backfill", ""
+		r.Due = rows[1].Due
+		r.Ended = rows[1].Ended + int64(i+1)*int64(time.Second)
+		r.Token += uint64(100 + i)
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// TestClusterBacklog: what waits for its turn is not stuck, however long the queue.
+func TestClusterBacklog(t *testing.T) {
+	stuck := func(change func([]rowDump) []rowDump) bool {
+		journal, dumps := clusterStory()
+		for _, d := range dumps {
+			d.Jobs["tick"].Rows = change(backlog(d.Jobs["tick"].Rows, 20))
+		}
+		k := checkCluster(journal, dumps, 3*time.Second)
+		return slices.ContainsFunc(k.found, func(v violation) bool { return v.Kind == "stuck" })
+	}
+	if stuck(func(r []rowDump) []rowDump { return r }) {
+		t.Error("a backlog that is worked off is called stuck")
+	}
+	if !stuck(func(r []rowDump) []rowDump { r[len(r)-1].Ended += int64(14 * time.Second); return r }) {
+		t.Error("the last of it is not noticed")
 	}
 }
 
