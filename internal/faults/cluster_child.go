@@ -144,7 +144,7 @@ func (c *child) obey(o order, a *answer) error {
 		return err
 	case opStatus:
 		st := c.s.Status()
-		a.Ready, a.Leading = st.Ready && st.Running, st.Leading
+		a.Ready, a.Leading, a.Applied = st.Ready && st.Running, st.Leading, st.AppliedIndex
 		return st.Err
 	case opSync:
 		return c.s.Sync(ctx)

@@ -34,6 +34,7 @@ type answer struct {
 	Count   int    `json:",omitempty"`
 	Ready   bool   `json:",omitempty"`
 	Leading bool   `json:",omitempty"`
+	Applied uint64 `json:",omitempty"`
 }
 
 func (a answer) err() error {

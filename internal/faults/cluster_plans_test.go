@@ -2,6 +2,7 @@ package faults
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/chronos-go/chronos"
 )
@@ -36,6 +37,16 @@ func heldPlans(n int) []*plan {
 	out := clusterPlans(n)
 	for _, p := range out {
 		p.Work.Min, p.Work.Max, p.Work.Fail = 300, 600, 0
+	}
+	return out
+}
+
+// pulses are jobs that are due ten times a second and run at once. Their next fire
+// is committed when the one before has run, so they tell to a tenth of a second
+// when somebody leads.
+func pulses(n int) (out []*plan) {
+	for i := range n {
+		out = append(out, &plan{Job: fmt.Sprintf("pulse/%d", i), Every: int64(100 * time.Millisecond)})
 	}
 	return out
 }

@@ -31,6 +31,7 @@ type cluster struct {
 	snapshot uint64 // entries between snapshots
 	peers    []chronos.Peer
 	ca       *authority.Authority
+	wires    *wires // where connections go through them
 
 	members []*member
 }

@@ -18,7 +18,7 @@ type event struct {
 	Mono int64  `json:"m,omitempty"` // the machine's elapsed clock, the same in all processes
 	PID  int    `json:"p"`
 	Node string `json:"w,omitempty"`
-	Kind string `json:"k"` // open, begin, ack, err, start, end; in a cluster also retry, kill, down, freeze, frozen, thaw
+	Kind string `json:"k"` // open, begin, ack, err, start, end; in a cluster also retry, kill, down, freeze, frozen, thaw, cut, heal
 
 	Seq     string `json:"s,omitempty"` // names a call; its actor and note in the ledger
 	Op      string `json:"o,omitempty"`
