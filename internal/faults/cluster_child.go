@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -84,7 +85,7 @@ func (c *child) runNode() int {
 	if err := c.openNode(); err != nil {
 		return refuse(err)
 	}
-	if err := c.s.Handle("work", c.handle); err != nil {
+	if err := errors.Join(c.s.Handle("work", c.handle), c.s.Handle("quiet", quiet)); err != nil {
 		return fail("handle", err)
 	}
 	c.rec.write(event{Kind: "open"})
@@ -128,73 +129,4 @@ func (c *child) obeyAll(in io.Reader, out io.Writer) error {
 		})
 	}
 	return lines.Err()
-}
-
-func (c *child) obey(o order, a *answer) error {
-	ctx, cancel := context.WithTimeout(chronos.WithActor(context.Background(), o.Seq), orderLimit)
-	defer cancel()
-	switch o.Op {
-	case opPut:
-		job, err := c.s.Put(ctx, o.Plan.job())
-		a.Version = job.Version
-		return err
-	case opTrigger:
-		x, err := c.s.Trigger(ctx, o.Job, chronos.TriggerRequest{Key: o.Seq})
-		a.Exec = x.ID
-		return err
-	case opStatus:
-		st := c.s.Status()
-		a.Ready, a.Leading, a.Applied = st.Ready && st.Running, st.Leading, st.AppliedIndex
-		return st.Err
-	case opSync:
-		return c.s.Sync(ctx)
-	case opPause:
-		_, err := c.s.PauseAll(ctx, nil, "settling")
-		return err
-	case opBehind:
-		return c.count(ctx, a, func(j chronos.Job) int {
-			return btoi(time.Since(j.State.NextDue) > time.Second && !j.State.NextDue.IsZero())
-		})
-	case opUnfinished:
-		return c.count(ctx, a, func(j chronos.Job) int { return j.State.Unfinished + j.State.Buffered })
-	case opDump:
-		return c.dumpNode(ctx, o.Path)
-	}
-	return fmt.Errorf("no such order: %q", o.Op)
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// count adds something up over all jobs, as the whole cluster knows them.
-func (c *child) count(ctx context.Context, a *answer, of func(chronos.Job) int) error {
-	if err := c.s.Sync(ctx); err != nil {
-		return err
-	}
-	for j, err := range c.s.Jobs(ctx, nil) {
-		if err != nil {
-			return err
-		}
-		a.Count += of(j)
-	}
-	return nil
-}
-
-// dumpNode writes down everything that this node's own state says.
-func (c *child) dumpNode(ctx context.Context, path string) error {
-	if err := c.s.Sync(ctx); err != nil {
-		return err
-	}
-	var ids []string
-	for j, err := range c.s.Jobs(ctx, nil) {
-		if err != nil {
-			return err
-		}
-		ids = append(ids, j.ID)
-	}
-	return c.dumpJobs(path, ids)
 }

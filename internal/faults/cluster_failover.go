@@ -92,5 +92,5 @@ func distribution(all []time.Duration) string {
 	}
 	all = slices.Sorted(slices.Values(all))
 	at := func(p float64) time.Duration { return all[int(p*float64(len(all)-1))].Round(time.Millisecond) }
-	return fmt.Sprintf("min %v, p50 %v, p90 %v, max %v (%d)", at(0), at(.5), at(.9), at(1), len(all))
+	return fmt.Sprintf("min %v, p50 %v, p90 %v, p99 %v, max %v (n = %d)", at(0), at(.5), at(.9), at(.99), at(1), len(all))
 }

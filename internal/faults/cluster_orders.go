@@ -12,18 +12,25 @@ type order struct {
 	Job  string `json:",omitempty"`
 	Plan *plan  `json:",omitempty"`
 	Path string `json:",omitempty"`
+	From int64  `json:",omitempty"`
+	To   int64  `json:",omitempty"`
 }
 
 // What a node can be told.
 const (
-	opPut        = "put"
-	opTrigger    = "trigger"
-	opStatus     = "status"
-	opSync       = "sync"
-	opBehind     = "behind"     // how many jobs have an instant that passed a while ago
-	opPause      = "pause all"  // jobs
-	opUnfinished = "unfinished" // how many executions are
-	opDump       = "dump"
+	opPut          = "put"
+	opTrigger      = "trigger"
+	opStatus       = "status"
+	opSync         = "sync"
+	opBehind       = "behind"        // how many jobs have an instant that passed a while ago
+	opPause        = "pause all"     // jobs
+	opUnfinished   = "unfinished"    // how many executions are
+	opUnfinishedOf = "unfinished of" // a job
+	opDump         = "dump"
+	opProfile      = "profile" // of the processor, for ten seconds
+	opBackfill     = "backfill"
+	opRows         = "rows" // how many backfilled executions of a job have succeeded
+	opMemory       = "memory"
 )
 
 type answer struct {
@@ -35,6 +42,8 @@ type answer struct {
 	Ready   bool   `json:",omitempty"`
 	Leading bool   `json:",omitempty"`
 	Applied uint64 `json:",omitempty"`
+	Voters  int    `json:",omitempty"`
+	Heap    uint64 `json:",omitempty"`
 }
 
 func (a answer) err() error {

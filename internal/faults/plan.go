@@ -28,6 +28,7 @@ type plan struct {
 	Remove     bool            `json:"remove,omitempty"`
 	Bulk       int             `json:"bulk,omitempty"` // bytes of description, to make entries large
 	Timeout    time.Duration   `json:"timeout,omitempty"`
+	Quiet      bool            `json:"quiet,omitempty"` // leaves no trace outside
 	Work       work            `json:"work"`
 }
 
@@ -79,6 +80,9 @@ func (p *plan) job() chronos.Job {
 		Overlap: p.Overlap, Misfire: p.Misfire, CatchUpMax: p.CatchUpMax, StartDeadline: p.Deadline,
 		RemoveAfter: p.Remove, Timeout: p.Timeout,
 		Retry: chronos.Retry{MaxAttempts: p.Attempts, Initial: 20 * time.Millisecond, Max: 200 * time.Millisecond},
+	}
+	if p.Quiet {
+		j.Handler = "quiet"
 	}
 	if p.AtMostOnce {
 		j.Delivery = chronos.AtMostOnce
