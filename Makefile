@@ -10,6 +10,10 @@ CYCLES   ?= 200
 CUTS     ?= 200
 KILLS    ?= 100
 JOBS     ?= 50
+SPLITS   ?= 24
+DURATION ?= 5m
+RATE     ?= 1000
+HISTORY  ?= 1000000
 SOAK     ?= 10m
 # the newest commit with the format before this one
 PREVIOUS ?= baa7df4
@@ -75,11 +79,22 @@ powercut:
 powercut-ci:
 	$(GO) test ./internal/faults -run 'TestPowerCut' -count=1 -timeout 20m -v -cuts 10
 
+CLUSTER := $(GO) test ./internal/faults -count=1 -timeout 4h -v
+
 .PHONY: cluster cluster-ci
-cluster: # three processes, one of which is killed or stands still all the time
-	$(GO) test ./internal/faults -run 'TestCluster' -count=1 -timeout 4h -v -cluster-kills $(KILLS) -cluster-jobs $(JOBS) -cluster-freezes 20
+cluster: # three processes, one of which is killed, stands still or is cut off all the time
+	$(CLUSTER) -run 'TestCluster' -cluster-kills $(KILLS) -cluster-jobs $(JOBS) -cluster-freezes 20 -cluster-cuts $(SPLITS)
 cluster-ci:
-	$(GO) test ./internal/faults -run 'TestCluster' -count=1 -timeout 20m -v -cluster-kills 10 -cluster-freezes 2
+	$(CLUSTER) -run 'TestCluster' -cluster-kills 10 -cluster-freezes 2 -cluster-cuts 6 -cluster-history 20000
+	$(CLUSTER) -run 'TestClusterLoad' -cluster-load 30s -cluster-rate 200
+
+.PHONY: cluster-load cluster-leaders cluster-history
+cluster-load: # many jobs each second, a kill every ten
+	$(CLUSTER) -run 'TestClusterLoad' -cluster-load $(DURATION) -cluster-rate $(RATE)
+cluster-leaders: # for how long the loss of a leader is felt
+	$(CLUSTER) -run 'TestClusterLeaders' -cluster-leaders $(KILLS)
+cluster-history: # a node joins a cluster with a long history
+	$(CLUSTER) -run 'TestClusterHistory' -cluster-history $(HISTORY)
 
 .PHONY: upgrade
 upgrade: # three processes are restarted with this program, one by one, from an older one

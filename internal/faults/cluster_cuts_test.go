@@ -18,7 +18,7 @@ import (
 	"github.com/chronos-go/chronos/store"
 )
 
-var clusterCuts = flag.Int("cluster-cuts", 2, "times that the network is cut in TestClusterCut")
+var clusterCuts = flag.Int("cluster-cuts", 1, "times that the network is cut in TestClusterCut")
 
 // wire has the nodes' connections go through wires.
 func (c *cluster) wire() {

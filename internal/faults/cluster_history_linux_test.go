@@ -14,7 +14,7 @@ import (
 	"github.com/chronos-go/chronos"
 )
 
-var clusterHistory = flag.Int("cluster-history", 20_000, "executions that the cluster of TestClusterHistory has when a node joins")
+var clusterHistory = flag.Int("cluster-history", 5_000, "executions that the cluster of TestClusterHistory has when a node joins")
 
 const (
 	historyJobs  = 16

@@ -45,6 +45,7 @@ func TestClusterLoad(t *testing.T) {
 	if *clusterLoad == 0 {
 		t.Skip("takes real time: -cluster-load 5m")
 	}
+	before, opened := childrenTime(), time.Now()
 	c := newCluster(t, 8192)
 	w := &callers{c: c, plans: append(loadPlans(*clusterRate), pulses(2)...)}
 	w.putAll()
@@ -64,11 +65,14 @@ func TestClusterLoad(t *testing.T) {
 	w.stop()
 	t.Logf("load average at the end %s", loadAverage())
 	c.settle()
+	took := time.Since(opened)
 	k := c.examine()
 	t.Log(failoversOf(k))
 	t.Log(startsOf(k))
 	clusterControl(t, k)
 	c.identical()
+	used := childrenTime() - before
+	t.Logf("the nodes used %v of processor time in %v: %.2f cores", used.Round(time.Second), took.Round(time.Second), used.Seconds()/took.Seconds())
 }
 
 // kill kills a node, and starts it again after a moment.

@@ -31,7 +31,7 @@ func (m *member) launch() *process { return start(m.t, m.cfg) }
 
 // ready waits until the node takes part, and opens it to orders.
 func (m *member) ready(p *process) error {
-	if err := p.ready(90 * time.Second); err != nil {
+	if err := p.ready(3 * time.Minute); err != nil {
 		return fmt.Errorf("node %s: %w", m.name(), err)
 	}
 	m.mu.Lock()

@@ -9,7 +9,8 @@
 // against what was written down. It computes due instants by itself, naively,
 // and shares no code with the scheduler.
 //
-// In a cluster the children are nodes, which share one journal with the parent.
+// In a cluster the children are nodes, which speak mutual TLS with each other and
+// share one journal with the parent.
 // The parent makes the calls, by orders over a pipe, and the handlers' starts
 // and ends are in the order in which they were written: that order is the clock
 // by which two attempts were or were not live at once.
@@ -20,6 +21,10 @@
 //	TestPowerCut  -cuts 2        a disk that loses what was not flushed
 //	TestCluster   -cluster-kills 3    kill -9 of one of three nodes, at random moments
 //	TestClusterFrozen  -cluster-freezes 1  SIGSTOP for about the lease; only on Linux
+//	TestClusterCut     -cluster-cuts 1     the network between them is cut, one way or both
+//	TestClusterHistory -cluster-history 5000  a node joins, by a snapshot, while jobs are due; only on Linux
+//	TestClusterLoad    -cluster-load 5m    1,000 jobs a second, a kill every ten; off by default
+//	TestClusterLeaders -cluster-leaders 100  kills of leaders only; off by default
 //	TestBitRot    -flips 40      flipped bits and truncations in every kind of file
 //	TestFullDisk  -fills 1       a volume that fills up while it is written to
 //	TestLeaks     -reopens 30    goroutines, descriptors and files after Close
