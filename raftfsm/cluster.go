@@ -131,7 +131,7 @@ func (n *Node) openTransport() {
 	}
 	n.trans = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: n.layer, ServerAddressProvider: serverNames{}, MaxPool: 3, MaxRPCsInFlight: 1, // no pipelining: raft #612
-		Timeout: 10 * time.Second, Logger: raftLogger(n.log), MsgpackUseNewTimeFormat: true,
+		Timeout: transportTimeout, Logger: raftLogger(n.log), MsgpackUseNewTimeFormat: true,
 	})
 }
 

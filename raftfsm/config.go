@@ -68,11 +68,15 @@ type Config struct {
 	atStep  func(step string) error     // tests end a recovery between its steps
 }
 
-// Timers of a single node. Nobody else votes, so they say nothing about
-// failure; an election is called for at once when the node opens.
 const (
-	singleTimeout    = 500 * time.Millisecond
-	maxAppendEntries = 512
+	// singleTimeout is that of a single node. Nobody else votes, so it says nothing
+	// about failure; an election is called for at once when the node opens.
+	singleTimeout = 500 * time.Millisecond
+	// maxAppendEntries bounds what a follower that is behind is sent at once: it has
+	// to arrive, and to be on its disk, within transportTimeout, or it is sent
+	// again, for ever. At 512 KiB each, 32 take 1.7 MB a second.
+	maxAppendEntries = 32
+	transportTimeout = 10 * time.Second
 	trailingLogs     = 64
 	healthyAfter     = time.Minute
 )
