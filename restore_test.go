@@ -87,7 +87,7 @@ func (r *rig) fill() {
 }
 
 // unfinished counts the rows of a ledger by what they wait for.
-func unfinished(r *rig) map[string]int {
+func openRows(r *rig) map[string]int {
 	out := map[string]int{}
 	for x, err := range r.Executions(r.ctx, chronos.Query{}) {
 		r.must(err)
@@ -103,8 +103,8 @@ func backed(r *rig) []byte {
 	r.t.Helper()
 	r.fill()
 	for _, want := range []string{"running ", "pending instant", "pending overlap", "pending room"} {
-		if unfinished(r)[want] == 0 {
-			r.t.Fatalf("nothing is %q when the backup is taken: %v", want, unfinished(r))
+		if openRows(r)[want] == 0 {
+			r.t.Fatalf("nothing is %q when the backup is taken: %v", want, openRows(r))
 		}
 	}
 	var file bytes.Buffer
