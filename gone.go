@@ -15,7 +15,7 @@ func (m *member) forget() {
 	if _, known := voters[m.s.options.Node]; !known || m.s.node.Level() < raftfsm.Level2 {
 		return
 	}
-	for node, sess := range m.sessions() {
+	for node, sess := range m.s.sessions() {
 		if _, member := voters[node]; member || !sess.Expired {
 			continue
 		}

@@ -4,15 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/chronos-go/chronos/dispatch"
 	"github.com/chronos-go/chronos/raftfsm"
-	"github.com/chronos-go/chronos/store"
 )
 
 // member is what a node of a cluster does beside running attempts: it shows that
@@ -59,6 +56,9 @@ func (m *member) start() {
 }
 
 func (m *member) touch(at time.Time) { m.contact.Store(&at) }
+
+// lastContact is when the newest beat was made that a leader has answered.
+func (m *member) lastContact() time.Time { return *m.contact.Load() }
 
 func (m *member) stop() {
 	m.end()
@@ -267,23 +267,8 @@ func (p *planning) stop() {
 	p.end = nil
 }
 
-// sessions lists what the nodes have said of themselves.
-func (m *member) sessions() map[string]*store.Session {
-	out := map[string]*store.Session{}
-	err := m.s.node.Store().View(func(r *store.Reader) error {
-		return r.Sessions(func(node string, sess *store.Session) (bool, error) {
-			out[node] = sess
-			return true, nil
-		})
-	})
-	if err != nil {
-		m.log.Warn("chronos: sessions cannot be read", "error", err)
-	}
-	return out
-}
-
 func (m *member) someRun() bool {
-	for _, sess := range m.sessions() {
+	for _, sess := range m.s.sessions() {
 		if sess.Capacity > 0 {
 			return true
 		}
@@ -293,7 +278,7 @@ func (m *member) someRun() bool {
 
 // expire ends the sessions of nodes that were not heard of for the lease.
 func (m *member) expire() {
-	for node, sess := range m.sessions() {
+	for node, sess := range m.s.sessions() {
 		if sess.Expired || node == m.s.options.Node {
 			continue
 		}
@@ -323,21 +308,6 @@ func (m *member) expireOne(node string, incarnation, term uint64) error {
 			return nil
 		}
 	}
-}
-
-// members lists the nodes by name.
-func (m *member) members() []Member {
-	sessions, voters := m.sessions(), m.s.node.Voters()
-	out := make([]Member, 0, len(sessions))
-	for _, node := range slices.Sorted(maps.Keys(sessions)) {
-		sess := sessions[node]
-		voter, member := voters[node]
-		out = append(out, Member{
-			Voter: voter, Removed: !member, Node: node, Capacity: int(sess.Capacity), Handlers: sess.Handlers, Expired: sess.Expired, Incarnation: sess.Incarnation,
-			Labels: labelsFrom(sess.Labels), Level: int(max(sess.Features, raftfsm.LevelFirst)),
-		})
-	}
-	return out
 }
 
 // RemoveMember takes a node out of the cluster for good, whether it is up or not;

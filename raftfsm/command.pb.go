@@ -162,6 +162,7 @@ type Command struct {
 	//	*Command_Load
 	//	*Command_Unload
 	//	*Command_Forget
+	//	*Command_Hold
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -439,6 +440,15 @@ func (x *Command) GetForget() *Forget {
 	return nil
 }
 
+func (x *Command) GetHold() *Hold {
+	if x != nil {
+		if x, ok := x.Body.(*Command_Hold); ok {
+			return x.Hold
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -535,6 +545,10 @@ type Command_Forget struct {
 	Forget *Forget `protobuf:"bytes,32,opt,name=forget,proto3,oneof"`
 }
 
+type Command_Hold struct {
+	Hold *Hold `protobuf:"bytes,33,opt,name=hold,proto3,oneof"`
+}
+
 func (*Command_Put) isCommand_Body() {}
 
 func (*Command_Delete) isCommand_Body() {}
@@ -580,6 +594,8 @@ func (*Command_Load) isCommand_Body() {}
 func (*Command_Unload) isCommand_Body() {}
 
 func (*Command_Forget) isCommand_Body() {}
+
+func (*Command_Hold) isCommand_Body() {}
 
 // Span accounts for instants that will not run.
 type Span struct {
@@ -1930,6 +1946,77 @@ func (x *Raise) GetLevel() uint32 {
 	return 0
 }
 
+// Hold has nothing new given to a node that was not heard of for some beats,
+// or takes that back. What it runs goes on, and so does its lease. Only the leader of
+// the term that listened may say so.
+type Hold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Incarnation   uint64                 `protobuf:"varint,2,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
+	Term          uint64                 `protobuf:"varint,3,opt,name=term,proto3" json:"term,omitempty"`
+	Held          bool                   `protobuf:"varint,4,opt,name=held,proto3" json:"held,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hold) Reset() {
+	*x = Hold{}
+	mi := &file_raftfsm_command_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hold) ProtoMessage() {}
+
+func (x *Hold) ProtoReflect() protoreflect.Message {
+	mi := &file_raftfsm_command_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hold.ProtoReflect.Descriptor instead.
+func (*Hold) Descriptor() ([]byte, []int) {
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Hold) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Hold) GetIncarnation() uint64 {
+	if x != nil {
+		return x.Incarnation
+	}
+	return 0
+}
+
+func (x *Hold) GetTerm() uint64 {
+	if x != nil {
+		return x.Term
+	}
+	return 0
+}
+
+func (x *Hold) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
+}
+
 // Acquire takes a lock of the host's, if nobody alive has it.
 type Acquire struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1943,7 +2030,7 @@ type Acquire struct {
 
 func (x *Acquire) Reset() {
 	*x = Acquire{}
-	mi := &file_raftfsm_command_proto_msgTypes[18]
+	mi := &file_raftfsm_command_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1955,7 +2042,7 @@ func (x *Acquire) String() string {
 func (*Acquire) ProtoMessage() {}
 
 func (x *Acquire) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[18]
+	mi := &file_raftfsm_command_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1968,7 +2055,7 @@ func (x *Acquire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Acquire.ProtoReflect.Descriptor instead.
 func (*Acquire) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{18}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Acquire) GetName() string {
@@ -2009,7 +2096,7 @@ type Release struct {
 
 func (x *Release) Reset() {
 	*x = Release{}
-	mi := &file_raftfsm_command_proto_msgTypes[19]
+	mi := &file_raftfsm_command_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2021,7 +2108,7 @@ func (x *Release) String() string {
 func (*Release) ProtoMessage() {}
 
 func (x *Release) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[19]
+	mi := &file_raftfsm_command_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2034,7 +2121,7 @@ func (x *Release) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Release.ProtoReflect.Descriptor instead.
 func (*Release) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{19}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Release) GetName() string {
@@ -2064,7 +2151,7 @@ type Forget struct {
 
 func (x *Forget) Reset() {
 	*x = Forget{}
-	mi := &file_raftfsm_command_proto_msgTypes[20]
+	mi := &file_raftfsm_command_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2076,7 +2163,7 @@ func (x *Forget) String() string {
 func (*Forget) ProtoMessage() {}
 
 func (x *Forget) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[20]
+	mi := &file_raftfsm_command_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2089,7 +2176,7 @@ func (x *Forget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forget.ProtoReflect.Descriptor instead.
 func (*Forget) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{20}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Forget) GetNode() string {
@@ -2130,7 +2217,7 @@ type Load struct {
 
 func (x *Load) Reset() {
 	*x = Load{}
-	mi := &file_raftfsm_command_proto_msgTypes[21]
+	mi := &file_raftfsm_command_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2142,7 +2229,7 @@ func (x *Load) String() string {
 func (*Load) ProtoMessage() {}
 
 func (x *Load) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[21]
+	mi := &file_raftfsm_command_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2155,7 +2242,7 @@ func (x *Load) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Load.ProtoReflect.Descriptor instead.
 func (*Load) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{21}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Load) GetRestore() []byte {
@@ -2217,7 +2304,7 @@ type Loaded struct {
 
 func (x *Loaded) Reset() {
 	*x = Loaded{}
-	mi := &file_raftfsm_command_proto_msgTypes[22]
+	mi := &file_raftfsm_command_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2229,7 +2316,7 @@ func (x *Loaded) String() string {
 func (*Loaded) ProtoMessage() {}
 
 func (x *Loaded) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[22]
+	mi := &file_raftfsm_command_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2242,7 +2329,7 @@ func (x *Loaded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loaded.ProtoReflect.Descriptor instead.
 func (*Loaded) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{22}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Loaded) GetKey() []byte {
@@ -2270,7 +2357,7 @@ type Unload struct {
 
 func (x *Unload) Reset() {
 	*x = Unload{}
-	mi := &file_raftfsm_command_proto_msgTypes[23]
+	mi := &file_raftfsm_command_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2282,7 +2369,7 @@ func (x *Unload) String() string {
 func (*Unload) ProtoMessage() {}
 
 func (x *Unload) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[23]
+	mi := &file_raftfsm_command_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2295,7 +2382,7 @@ func (x *Unload) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unload.ProtoReflect.Descriptor instead.
 func (*Unload) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{23}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Unload) GetRestore() []byte {
@@ -2317,7 +2404,7 @@ type Ready struct {
 
 func (x *Ready) Reset() {
 	*x = Ready{}
-	mi := &file_raftfsm_command_proto_msgTypes[24]
+	mi := &file_raftfsm_command_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2329,7 +2416,7 @@ func (x *Ready) String() string {
 func (*Ready) ProtoMessage() {}
 
 func (x *Ready) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[24]
+	mi := &file_raftfsm_command_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2342,7 +2429,7 @@ func (x *Ready) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ready.ProtoReflect.Descriptor instead.
 func (*Ready) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{24}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Ready) GetJob() string {
@@ -2385,7 +2472,7 @@ type Prune struct {
 
 func (x *Prune) Reset() {
 	*x = Prune{}
-	mi := &file_raftfsm_command_proto_msgTypes[25]
+	mi := &file_raftfsm_command_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2397,7 +2484,7 @@ func (x *Prune) String() string {
 func (*Prune) ProtoMessage() {}
 
 func (x *Prune) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[25]
+	mi := &file_raftfsm_command_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2410,7 +2497,7 @@ func (x *Prune) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Prune.ProtoReflect.Descriptor instead.
 func (*Prune) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{25}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Prune) GetJob() string {
@@ -2451,7 +2538,7 @@ type Redrive struct {
 
 func (x *Redrive) Reset() {
 	*x = Redrive{}
-	mi := &file_raftfsm_command_proto_msgTypes[26]
+	mi := &file_raftfsm_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2463,7 +2550,7 @@ func (x *Redrive) String() string {
 func (*Redrive) ProtoMessage() {}
 
 func (x *Redrive) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[26]
+	mi := &file_raftfsm_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2476,7 +2563,7 @@ func (x *Redrive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Redrive.ProtoReflect.Descriptor instead.
 func (*Redrive) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{26}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Redrive) GetJob() string {
@@ -2501,7 +2588,7 @@ type Barrier struct {
 
 func (x *Barrier) Reset() {
 	*x = Barrier{}
-	mi := &file_raftfsm_command_proto_msgTypes[27]
+	mi := &file_raftfsm_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2513,7 +2600,7 @@ func (x *Barrier) String() string {
 func (*Barrier) ProtoMessage() {}
 
 func (x *Barrier) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[27]
+	mi := &file_raftfsm_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2526,7 +2613,7 @@ func (x *Barrier) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Barrier.ProtoReflect.Descriptor instead.
 func (*Barrier) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{27}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{28}
 }
 
 type Result struct {
@@ -2547,7 +2634,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_raftfsm_command_proto_msgTypes[28]
+	mi := &file_raftfsm_command_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2559,7 +2646,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_raftfsm_command_proto_msgTypes[28]
+	mi := &file_raftfsm_command_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2572,7 +2659,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_raftfsm_command_proto_rawDescGZIP(), []int{28}
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *Result) GetCode() Code {
@@ -2645,13 +2732,248 @@ func (x *Result) GetToken() uint64 {
 	return 0
 }
 
+// Mark is the sum over a node's state once it has applied an entry.
+type Mark struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Sum           uint64                 `protobuf:"varint,2,opt,name=sum,proto3" json:"sum,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Mark) Reset() {
+	*x = Mark{}
+	mi := &file_raftfsm_command_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Mark) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Mark) ProtoMessage() {}
+
+func (x *Mark) ProtoReflect() protoreflect.Message {
+	mi := &file_raftfsm_command_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Mark.ProtoReflect.Descriptor instead.
+func (*Mark) Descriptor() ([]byte, []int) {
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *Mark) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *Mark) GetSum() uint64 {
+	if x != nil {
+		return x.Sum
+	}
+	return 0
+}
+
+// Beat follows a node's incarnation.
+type Beat struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Marks         []*Mark                `protobuf:"bytes,1,rep,name=marks,proto3" json:"marks,omitempty"` // newest first
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Beat) Reset() {
+	*x = Beat{}
+	mi := &file_raftfsm_command_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Beat) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Beat) ProtoMessage() {}
+
+func (x *Beat) ProtoReflect() protoreflect.Message {
+	mi := &file_raftfsm_command_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Beat.ProtoReflect.Descriptor instead.
+func (*Beat) Descriptor() ([]byte, []int) {
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Beat) GetMarks() []*Mark {
+	if x != nil {
+		return x.Marks
+	}
+	return nil
+}
+
+// Report is the leader's answer: what it knows of the members.
+type Report struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Nodes         []*Heard               `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	Odd           *Mark                  `protobuf:"bytes,2,opt,name=odd,proto3" json:"odd,omitempty"` // what a majority has there; who has something else stops
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Report) Reset() {
+	*x = Report{}
+	mi := &file_raftfsm_command_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Report) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Report) ProtoMessage() {}
+
+func (x *Report) ProtoReflect() protoreflect.Message {
+	mi := &file_raftfsm_command_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Report.ProtoReflect.Descriptor instead.
+func (*Report) Descriptor() ([]byte, []int) {
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *Report) GetNodes() []*Heard {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *Report) GetOdd() *Mark {
+	if x != nil {
+		return x.Odd
+	}
+	return nil
+}
+
+type Heard struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
+	Applied       uint64                 `protobuf:"varint,2,opt,name=applied,proto3" json:"applied,omitempty"`
+	Behind        uint64                 `protobuf:"varint,3,opt,name=behind,proto3" json:"behind,omitempty"`   // entries, of what the leader has applied
+	Delay         int64                  `protobuf:"varint,4,opt,name=delay,proto3" json:"delay,omitempty"`     // since the first of them, in nanoseconds
+	Silent        int64                  `protobuf:"varint,5,opt,name=silent,proto3" json:"silent,omitempty"`   // since its newest beat, in nanoseconds; -1: there was none
+	Differs       bool                   `protobuf:"varint,6,opt,name=differs,proto3" json:"differs,omitempty"` // its state is not the leader's
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Heard) Reset() {
+	*x = Heard{}
+	mi := &file_raftfsm_command_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Heard) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Heard) ProtoMessage() {}
+
+func (x *Heard) ProtoReflect() protoreflect.Message {
+	mi := &file_raftfsm_command_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Heard.ProtoReflect.Descriptor instead.
+func (*Heard) Descriptor() ([]byte, []int) {
+	return file_raftfsm_command_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *Heard) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Heard) GetApplied() uint64 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
+}
+
+func (x *Heard) GetBehind() uint64 {
+	if x != nil {
+		return x.Behind
+	}
+	return 0
+}
+
+func (x *Heard) GetDelay() int64 {
+	if x != nil {
+		return x.Delay
+	}
+	return 0
+}
+
+func (x *Heard) GetSilent() int64 {
+	if x != nil {
+		return x.Silent
+	}
+	return 0
+}
+
+func (x *Heard) GetDiffers() bool {
+	if x != nil {
+		return x.Differs
+	}
+	return false
+}
+
 var File_raftfsm_command_proto protoreflect.FileDescriptor
 
 const file_raftfsm_command_proto_rawDesc = "" +
 	"\n" +
 	"\x15raftfsm/command.proto\x12\x12chronos.raftfsm.v1\x1a\x12store/record.proto\"@\n" +
 	"\x05Batch\x127\n" +
-	"\bcommands\x18\x01 \x03(\v2\x1b.chronos.raftfsm.v1.CommandR\bcommands\"\xaf\n" +
+	"\bcommands\x18\x01 \x03(\v2\x1b.chronos.raftfsm.v1.CommandR\bcommands\"\xdf\n" +
 	"\n" +
 	"\aCommand\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x10\n" +
@@ -2681,7 +3003,8 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x05raise\x18\x1d \x01(\v2\x19.chronos.raftfsm.v1.RaiseH\x00R\x05raise\x12.\n" +
 	"\x04load\x18\x1e \x01(\v2\x18.chronos.raftfsm.v1.LoadH\x00R\x04load\x124\n" +
 	"\x06unload\x18\x1f \x01(\v2\x1a.chronos.raftfsm.v1.UnloadH\x00R\x06unload\x124\n" +
-	"\x06forget\x18  \x01(\v2\x1a.chronos.raftfsm.v1.ForgetH\x00R\x06forgetB\x06\n" +
+	"\x06forget\x18  \x01(\v2\x1a.chronos.raftfsm.v1.ForgetH\x00R\x06forget\x12.\n" +
+	"\x04hold\x18! \x01(\v2\x18.chronos.raftfsm.v1.HoldH\x00R\x04holdB\x06\n" +
 	"\x04body\"\xb8\x01\n" +
 	"\x04Span\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\x03R\x04from\x12\x0e\n" +
@@ -2810,7 +3133,12 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x04term\x18\x03 \x01(\x04R\x04term\x12\x14\n" +
 	"\x05after\x18\x04 \x01(\tR\x05after\"\x1d\n" +
 	"\x05Raise\x12\x14\n" +
-	"\x05level\x18\x01 \x01(\rR\x05level\"k\n" +
+	"\x05level\x18\x01 \x01(\rR\x05level\"d\n" +
+	"\x04Hold\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
+	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x12\n" +
+	"\x04term\x18\x03 \x01(\x04R\x04term\x12\x12\n" +
+	"\x04held\x18\x04 \x01(\bR\x04held\"k\n" +
 	"\aAcquire\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12 \n" +
@@ -2861,7 +3189,22 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x06cursor\x18\b \x01(\tR\x06cursor\x12\x14\n" +
 	"\x05index\x18\t \x01(\x04R\x05index\x12\x14\n" +
 	"\x05token\x18\n" +
-	" \x01(\x04R\x05token*|\n" +
+	" \x01(\x04R\x05token\".\n" +
+	"\x04Mark\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x10\n" +
+	"\x03sum\x18\x02 \x01(\x04R\x03sum\"6\n" +
+	"\x04Beat\x12.\n" +
+	"\x05marks\x18\x01 \x03(\v2\x18.chronos.raftfsm.v1.MarkR\x05marks\"e\n" +
+	"\x06Report\x12/\n" +
+	"\x05nodes\x18\x01 \x03(\v2\x19.chronos.raftfsm.v1.HeardR\x05nodes\x12*\n" +
+	"\x03odd\x18\x02 \x01(\v2\x18.chronos.raftfsm.v1.MarkR\x03odd\"\x95\x01\n" +
+	"\x05Heard\x12\x12\n" +
+	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
+	"\aapplied\x18\x02 \x01(\x04R\aapplied\x12\x16\n" +
+	"\x06behind\x18\x03 \x01(\x04R\x06behind\x12\x14\n" +
+	"\x05delay\x18\x04 \x01(\x03R\x05delay\x12\x16\n" +
+	"\x06silent\x18\x05 \x01(\x03R\x06silent\x12\x18\n" +
+	"\adiffers\x18\x06 \x01(\bR\adiffers*|\n" +
 	"\x04Code\x12\v\n" +
 	"\aCODE_OK\x10\x00\x12\x12\n" +
 	"\x0eCODE_NOT_FOUND\x10\x01\x12\x11\n" +
@@ -2885,7 +3228,7 @@ func file_raftfsm_command_proto_rawDescGZIP() []byte {
 }
 
 var file_raftfsm_command_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_raftfsm_command_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_raftfsm_command_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_raftfsm_command_proto_goTypes = []any{
 	(Code)(0),                // 0: chronos.raftfsm.v1.Code
 	(*Batch)(nil),            // 1: chronos.raftfsm.v1.Batch
@@ -2906,22 +3249,27 @@ var file_raftfsm_command_proto_goTypes = []any{
 	(*Resolve)(nil),          // 16: chronos.raftfsm.v1.Resolve
 	(*Expire)(nil),           // 17: chronos.raftfsm.v1.Expire
 	(*Raise)(nil),            // 18: chronos.raftfsm.v1.Raise
-	(*Acquire)(nil),          // 19: chronos.raftfsm.v1.Acquire
-	(*Release)(nil),          // 20: chronos.raftfsm.v1.Release
-	(*Forget)(nil),           // 21: chronos.raftfsm.v1.Forget
-	(*Load)(nil),             // 22: chronos.raftfsm.v1.Load
-	(*Loaded)(nil),           // 23: chronos.raftfsm.v1.Loaded
-	(*Unload)(nil),           // 24: chronos.raftfsm.v1.Unload
-	(*Ready)(nil),            // 25: chronos.raftfsm.v1.Ready
-	(*Prune)(nil),            // 26: chronos.raftfsm.v1.Prune
-	(*Redrive)(nil),          // 27: chronos.raftfsm.v1.Redrive
-	(*Barrier)(nil),          // 28: chronos.raftfsm.v1.Barrier
-	(*Result)(nil),           // 29: chronos.raftfsm.v1.Result
-	(store.Status)(0),        // 30: chronos.store.v1.Status
-	(store.Reason)(0),        // 31: chronos.store.v1.Reason
-	(*store.Definition)(nil), // 32: chronos.store.v1.Definition
-	(store.Overlap)(0),       // 33: chronos.store.v1.Overlap
-	(*store.Label)(nil),      // 34: chronos.store.v1.Label
+	(*Hold)(nil),             // 19: chronos.raftfsm.v1.Hold
+	(*Acquire)(nil),          // 20: chronos.raftfsm.v1.Acquire
+	(*Release)(nil),          // 21: chronos.raftfsm.v1.Release
+	(*Forget)(nil),           // 22: chronos.raftfsm.v1.Forget
+	(*Load)(nil),             // 23: chronos.raftfsm.v1.Load
+	(*Loaded)(nil),           // 24: chronos.raftfsm.v1.Loaded
+	(*Unload)(nil),           // 25: chronos.raftfsm.v1.Unload
+	(*Ready)(nil),            // 26: chronos.raftfsm.v1.Ready
+	(*Prune)(nil),            // 27: chronos.raftfsm.v1.Prune
+	(*Redrive)(nil),          // 28: chronos.raftfsm.v1.Redrive
+	(*Barrier)(nil),          // 29: chronos.raftfsm.v1.Barrier
+	(*Result)(nil),           // 30: chronos.raftfsm.v1.Result
+	(*Mark)(nil),             // 31: chronos.raftfsm.v1.Mark
+	(*Beat)(nil),             // 32: chronos.raftfsm.v1.Beat
+	(*Report)(nil),           // 33: chronos.raftfsm.v1.Report
+	(*Heard)(nil),            // 34: chronos.raftfsm.v1.Heard
+	(store.Status)(0),        // 35: chronos.store.v1.Status
+	(store.Reason)(0),        // 36: chronos.store.v1.Reason
+	(*store.Definition)(nil), // 37: chronos.store.v1.Definition
+	(store.Overlap)(0),       // 38: chronos.store.v1.Overlap
+	(*store.Label)(nil),      // 39: chronos.store.v1.Label
 }
 var file_raftfsm_command_proto_depIdxs = []int32{
 	2,  // 0: chronos.raftfsm.v1.Batch.commands:type_name -> chronos.raftfsm.v1.Command
@@ -2937,37 +3285,41 @@ var file_raftfsm_command_proto_depIdxs = []int32{
 	14, // 10: chronos.raftfsm.v1.Command.hand_back:type_name -> chronos.raftfsm.v1.HandBack
 	15, // 11: chronos.raftfsm.v1.Command.open:type_name -> chronos.raftfsm.v1.Open
 	16, // 12: chronos.raftfsm.v1.Command.resolve:type_name -> chronos.raftfsm.v1.Resolve
-	25, // 13: chronos.raftfsm.v1.Command.ready:type_name -> chronos.raftfsm.v1.Ready
-	26, // 14: chronos.raftfsm.v1.Command.prune:type_name -> chronos.raftfsm.v1.Prune
-	27, // 15: chronos.raftfsm.v1.Command.redrive:type_name -> chronos.raftfsm.v1.Redrive
-	28, // 16: chronos.raftfsm.v1.Command.barrier:type_name -> chronos.raftfsm.v1.Barrier
+	26, // 13: chronos.raftfsm.v1.Command.ready:type_name -> chronos.raftfsm.v1.Ready
+	27, // 14: chronos.raftfsm.v1.Command.prune:type_name -> chronos.raftfsm.v1.Prune
+	28, // 15: chronos.raftfsm.v1.Command.redrive:type_name -> chronos.raftfsm.v1.Redrive
+	29, // 16: chronos.raftfsm.v1.Command.barrier:type_name -> chronos.raftfsm.v1.Barrier
 	17, // 17: chronos.raftfsm.v1.Command.expire:type_name -> chronos.raftfsm.v1.Expire
-	19, // 18: chronos.raftfsm.v1.Command.acquire:type_name -> chronos.raftfsm.v1.Acquire
-	20, // 19: chronos.raftfsm.v1.Command.release:type_name -> chronos.raftfsm.v1.Release
+	20, // 18: chronos.raftfsm.v1.Command.acquire:type_name -> chronos.raftfsm.v1.Acquire
+	21, // 19: chronos.raftfsm.v1.Command.release:type_name -> chronos.raftfsm.v1.Release
 	18, // 20: chronos.raftfsm.v1.Command.raise:type_name -> chronos.raftfsm.v1.Raise
-	22, // 21: chronos.raftfsm.v1.Command.load:type_name -> chronos.raftfsm.v1.Load
-	24, // 22: chronos.raftfsm.v1.Command.unload:type_name -> chronos.raftfsm.v1.Unload
-	21, // 23: chronos.raftfsm.v1.Command.forget:type_name -> chronos.raftfsm.v1.Forget
-	30, // 24: chronos.raftfsm.v1.Span.status:type_name -> chronos.store.v1.Status
-	31, // 25: chronos.raftfsm.v1.Span.reason:type_name -> chronos.store.v1.Reason
-	32, // 26: chronos.raftfsm.v1.Put.definition:type_name -> chronos.store.v1.Definition
-	3,  // 27: chronos.raftfsm.v1.Put.overdue:type_name -> chronos.raftfsm.v1.Span
-	3,  // 28: chronos.raftfsm.v1.Delete.overdue:type_name -> chronos.raftfsm.v1.Span
-	3,  // 29: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
-	3,  // 30: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
-	9,  // 31: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
-	33, // 32: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
-	33, // 33: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
-	30, // 34: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
-	34, // 35: chronos.raftfsm.v1.Open.labels:type_name -> chronos.store.v1.Label
-	23, // 36: chronos.raftfsm.v1.Load.records:type_name -> chronos.raftfsm.v1.Loaded
-	0,  // 37: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
-	30, // 38: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
-	39, // [39:39] is the sub-list for method output_type
-	39, // [39:39] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	23, // 21: chronos.raftfsm.v1.Command.load:type_name -> chronos.raftfsm.v1.Load
+	25, // 22: chronos.raftfsm.v1.Command.unload:type_name -> chronos.raftfsm.v1.Unload
+	22, // 23: chronos.raftfsm.v1.Command.forget:type_name -> chronos.raftfsm.v1.Forget
+	19, // 24: chronos.raftfsm.v1.Command.hold:type_name -> chronos.raftfsm.v1.Hold
+	35, // 25: chronos.raftfsm.v1.Span.status:type_name -> chronos.store.v1.Status
+	36, // 26: chronos.raftfsm.v1.Span.reason:type_name -> chronos.store.v1.Reason
+	37, // 27: chronos.raftfsm.v1.Put.definition:type_name -> chronos.store.v1.Definition
+	3,  // 28: chronos.raftfsm.v1.Put.overdue:type_name -> chronos.raftfsm.v1.Span
+	3,  // 29: chronos.raftfsm.v1.Delete.overdue:type_name -> chronos.raftfsm.v1.Span
+	3,  // 30: chronos.raftfsm.v1.Resume.paused:type_name -> chronos.raftfsm.v1.Span
+	3,  // 31: chronos.raftfsm.v1.Fire.spans:type_name -> chronos.raftfsm.v1.Span
+	9,  // 32: chronos.raftfsm.v1.Fire.runs:type_name -> chronos.raftfsm.v1.Run
+	38, // 33: chronos.raftfsm.v1.Trigger.overlap:type_name -> chronos.store.v1.Overlap
+	38, // 34: chronos.raftfsm.v1.Backfill.overlap:type_name -> chronos.store.v1.Overlap
+	35, // 35: chronos.raftfsm.v1.Finish.status:type_name -> chronos.store.v1.Status
+	39, // 36: chronos.raftfsm.v1.Open.labels:type_name -> chronos.store.v1.Label
+	24, // 37: chronos.raftfsm.v1.Load.records:type_name -> chronos.raftfsm.v1.Loaded
+	0,  // 38: chronos.raftfsm.v1.Result.code:type_name -> chronos.raftfsm.v1.Code
+	35, // 39: chronos.raftfsm.v1.Result.status:type_name -> chronos.store.v1.Status
+	31, // 40: chronos.raftfsm.v1.Beat.marks:type_name -> chronos.raftfsm.v1.Mark
+	34, // 41: chronos.raftfsm.v1.Report.nodes:type_name -> chronos.raftfsm.v1.Heard
+	31, // 42: chronos.raftfsm.v1.Report.odd:type_name -> chronos.raftfsm.v1.Mark
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_raftfsm_command_proto_init() }
@@ -2999,6 +3351,7 @@ func file_raftfsm_command_proto_init() {
 		(*Command_Load)(nil),
 		(*Command_Unload)(nil),
 		(*Command_Forget)(nil),
+		(*Command_Hold)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -3006,7 +3359,7 @@ func file_raftfsm_command_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_raftfsm_command_proto_rawDesc), len(file_raftfsm_command_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   29,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

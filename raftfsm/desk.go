@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/chronos-go/chronos/store"
 )
 
@@ -164,9 +166,11 @@ func (d *desk) change(from string, f wireFrame) (code byte, answer []byte) {
 	return saidDone, nil
 }
 
-// hear takes a beat, if this node leads.
+// hear takes a beat, if this node leads, and answers with what it knows of the
+// members. What follows the incarnation older nodes do not send.
 func (d *desk) hear(from string, body []byte) (code byte, answer []byte) {
-	if len(body) != 8 {
+	beat := &Beat{}
+	if len(body) < incarnationBytes || proto.Unmarshal(body[incarnationBytes:], beat) != nil {
 		return saidWrong, nil
 	}
 	if !d.leads() {
@@ -176,11 +180,19 @@ func (d *desk) hear(from string, body []byte) (code byte, answer []byte) {
 		return saidAgain, nil
 	}
 	incarnation := binary.BigEndian.Uint64(body)
-	if d.node.expired(from, incarnation) {
+	d.node.beats.arrive(from, incarnation)
+	if d.node.expired(from, incarnation) { // a large write may hold this up
 		return saidWrong, []byte("that session has ended")
 	}
 	d.node.beats.hear(from, incarnation)
-	return saidDone, nil
+	if len(beat.Marks) > 0 {
+		d.node.roll.applied(from, beat.Marks[0].Index)
+	}
+	answer, err := proto.Marshal(d.node.report())
+	if err != nil {
+		answer = nil // the beat was heard all the same
+	}
+	return saidDone, answer
 }
 
 // commit puts another node's commands into the log, if this node leads.

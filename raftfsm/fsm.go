@@ -32,6 +32,8 @@ type fsm struct {
 	level   uint32 // what this program knows
 
 	applied progress
+	trail   *trail // nil without companions
+	shown   atomic.Pointer[occupancy]
 
 	// Derived from the store by reload, and kept in step by Apply.
 	derived
@@ -139,7 +141,7 @@ func (f *fsm) applySome(logs []*raft.Log, out []any) (n int, err error) {
 		}
 		out[n] = res
 		n++
-		if cells, bytes := tx.Size(); cells >= commitCells || bytes >= commitBytes {
+		if cells, bytes := tx.Size(); cells >= commitCells || bytes >= commitBytes || f.checkpoint(l.Index) {
 			break
 		}
 	}
@@ -147,9 +149,21 @@ func (f *fsm) applySome(logs []*raft.Log, out []any) (n int, err error) {
 	if err := f.commit(tx); err != nil {
 		return 0, err
 	}
+	f.noted()
 	f.onApply(eff)
 	f.applied.advance(logs[n-1].Index)
 	return n, nil
+}
+
+// checkpoint tells if a commit has to end with an entry, on every node.
+func (f *fsm) checkpoint(index uint64) bool { return f.trail != nil && index%checkpointEvery == 0 }
+
+// noted remembers a commit for who asks how the state is.
+func (f *fsm) noted() {
+	if f.trail != nil {
+		f.trail.add(f.st.Applied())
+	}
+	f.shown.Store(f.occupancy())
 }
 
 // commit waits for room on a full disk: the entry is in the log already, so it
@@ -250,6 +264,7 @@ func (f *fsm) reload() error {
 		return err
 	}
 	f.derived = d
+	f.shown.Store(f.occupancy())
 	return nil
 }
 

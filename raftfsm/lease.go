@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/chronos-go/chronos/store"
 )
 
@@ -19,9 +21,10 @@ import (
 // beats is what a leader remembers of the other nodes: when it last heard of any
 // incarnation of each, and of which. To have opened a session is to be heard.
 type beats struct {
-	mu    sync.Mutex
-	last  map[string]map[uint64]time.Time
-	calls map[string]time.Time // when a node last asked anything
+	mu      sync.Mutex
+	last    map[string]map[uint64]time.Time
+	calls   map[string]time.Time // when a node last asked anything
+	arrived map[string]arrival
 }
 
 // called notes that a node asked something: it is there, whether or not it has a
@@ -40,6 +43,13 @@ func (b *beats) asked(node string) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.calls[node]
+}
+
+// arrival is when a node's newest beat was here, whether or not it counts yet: to
+// see if it does may have to wait for a large write.
+type arrival struct {
+	incarnation uint64
+	at          time.Time
 }
 
 // incarnationsKept bounds what is remembered of one node.
@@ -65,6 +75,26 @@ func (b *beats) forget(node string) {
 	defer b.mu.Unlock()
 	delete(b.last, node)
 	delete(b.calls, node)
+	delete(b.arrived, node)
+}
+
+func (b *beats) arrive(node string, incarnation uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.arrived == nil {
+		b.arrived = map[string]arrival{}
+	}
+	b.arrived[node] = arrival{incarnation, time.Now()}
+}
+
+// arrivalOf is when an incarnation's newest beat was here, zero if none was.
+func (b *beats) arrivalOf(node string, incarnation uint64) time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if a := b.arrived[node]; a.incarnation == incarnation {
+		return a.at
+	}
+	return time.Time{}
 }
 
 // of is when an incarnation was last heard of, zero if never.
@@ -106,9 +136,16 @@ func (n *Node) Beat(ctx context.Context, incarnation uint64) error {
 	if leader == "" || string(leader) == n.id || n.pulse == nil {
 		return ErrNoLeader
 	}
-	f, _, err := n.pulse.ask(ctx, string(leader), askBeat, binary.BigEndian.AppendUint64(nil, incarnation))
+	body, err := proto.MarshalOptions{}.MarshalAppend(binary.BigEndian.AppendUint64(nil, incarnation), &Beat{Marks: n.fsm.trail.newest()})
+	if err != nil {
+		return err
+	}
+	f, _, err := n.pulse.ask(ctx, string(leader), askBeat, body)
 	if err == nil && f.code != saidDone {
 		err = fmt.Errorf("%w: %q leads no more", ErrNoLeader, leader)
+	}
+	if err == nil {
+		n.told(f.body)
 	}
 	return err
 }
@@ -130,6 +167,16 @@ func (n *Node) LastBeat(node string, incarnation uint64) (at time.Time, term uin
 		at = heard
 	}
 	return at, term, nil
+}
+
+// LastSign is like LastBeat, and counts what has arrived and not been looked at, too.
+// It is for who asks whether a node is silent, not whether its lease holds.
+func (n *Node) LastSign(node string, incarnation uint64) (at time.Time, term uint64, err error) {
+	at, term, err = n.LastBeat(node, incarnation)
+	if arrived := n.beats.arrivalOf(node, incarnation); arrived.After(at) {
+		at = arrived
+	}
+	return at, term, err
 }
 
 // mayLive tells if a process of a node's name may still think itself alive, as

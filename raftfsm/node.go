@@ -44,6 +44,7 @@ type Node struct {
 	epoch epochs // of the cluster, as this node has it
 	blank bool   // it began with an empty log: it is to join
 	beats beats
+	roll  roll
 
 	contacts contacts
 	changing sync.Mutex // held while members are taken out
@@ -160,6 +161,9 @@ func (n *Node) startRaft() error {
 	n.fsm.level = n.cfg.level()
 	if err := n.cfg.checkLevel(n.st.Applied()); err != nil {
 		return err
+	}
+	if n.mesh != nil {
+		n.fsm.trail = newTrail(n.st.Applied())
 	}
 	n.logs.fail = n.fsm.stop
 	rc := n.cfg.raftConfig(n.id, n.lead.notify)

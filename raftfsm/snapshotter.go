@@ -42,6 +42,9 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 	if err := f.reload(); err != nil {
 		return err
 	}
+	if f.trail != nil {
+		f.trail.restart(f.st.Applied())
+	}
 	f.onApply(&Effects{Restored: true})
 	f.applied.advance(f.st.Applied().GetIndex())
 	return nil

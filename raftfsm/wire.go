@@ -17,9 +17,11 @@ import (
 //	length (4 bytes)  number (8)  kind or verdict (1)  body
 //
 // The body of a question is a Batch, of an answer the results of its commands
-// or the text of an error.
+// or the text of an error. That of a beat is an incarnation and a Beat, its answer's
+// a Report.
 const (
-	wireHead = 13
+	incarnationBytes = 8
+	wireHead         = 13
 	// wireMax is what an honest node sends at the most: an entry, or the results
 	// of its commands.
 	wireMax = 2 << 20

@@ -2237,6 +2237,7 @@ type Session struct {
 	Features      uint32                 `protobuf:"varint,5,opt,name=features,proto3" json:"features,omitempty"`
 	Expired       bool                   `protobuf:"varint,6,opt,name=expired,proto3" json:"expired,omitempty"` // its lease ran out: what it held was given away, and it must come back as another
 	Addr          string                 `protobuf:"bytes,7,opt,name=addr,proto3" json:"addr,omitempty"`        // where it was then
+	Held          bool                   `protobuf:"varint,8,opt,name=held,proto3" json:"held,omitempty"`       // it was not heard of for some beats: it gets nothing new until it is
 	Labels        []*Label               `protobuf:"bytes,9,rep,name=labels,proto3" json:"labels,omitempty"`    // sorted by key; from feature level 2 on
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2319,6 +2320,13 @@ func (x *Session) GetAddr() string {
 		return x.Addr
 	}
 	return ""
+}
+
+func (x *Session) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
 }
 
 func (x *Session) GetLabels() []*Label {
@@ -3002,7 +3010,7 @@ const file_store_record_proto_rawDesc = "" +
 	"\x06Active\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x14\n" +
-	"\x05token\x18\x03 \x01(\x04R\x05token\"\xee\x01\n" +
+	"\x05token\x18\x03 \x01(\x04R\x05token\"\x82\x02\n" +
 	"\aSession\x12 \n" +
 	"\vincarnation\x18\x01 \x01(\x04R\vincarnation\x12\x1a\n" +
 	"\bhandlers\x18\x02 \x03(\tR\bhandlers\x12\x1a\n" +
@@ -3010,7 +3018,8 @@ const file_store_record_proto_rawDesc = "" +
 	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x1a\n" +
 	"\bfeatures\x18\x05 \x01(\rR\bfeatures\x12\x18\n" +
 	"\aexpired\x18\x06 \x01(\bR\aexpired\x12\x12\n" +
-	"\x04addr\x18\a \x01(\tR\x04addr\x12/\n" +
+	"\x04addr\x18\a \x01(\tR\x04addr\x12\x12\n" +
+	"\x04held\x18\b \x01(\bR\x04held\x12/\n" +
 	"\x06labels\x18\t \x03(\v2\x17.chronos.store.v1.LabelR\x06labels\"\xb2\x01\n" +
 	"\aApplied\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +

@@ -39,6 +39,7 @@ type Config struct {
 type Planner struct {
 	cfg     Config
 	agenda  agenda
+	horizon horizon
 	janitor *janitor
 	wake    chan struct{}
 }
@@ -47,12 +48,14 @@ type Planner struct {
 func New(cfg Config) *Planner {
 	p := &Planner{cfg: cfg, janitor: newJanitor(cfg), wake: make(chan struct{}, 1)}
 	p.agenda.reset()
+	p.horizon.reset()
 	return p
 }
 
 // Observe takes in what an applied batch means for the plan. It never blocks.
 func (p *Planner) Observe(eff *raftfsm.Effects) {
 	p.janitor.observe(eff)
+	p.horizon.observe(eff)
 	if eff.Restored || eff.Loaded {
 		p.agenda.reset()
 		p.poke()
@@ -66,15 +69,6 @@ func (p *Planner) poke() {
 	case p.wake <- struct{}{}:
 	default:
 	}
-}
-
-// NextDue is the earliest instant the planner knows to wait for.
-func (p *Planner) NextDue() (time.Time, bool) {
-	next, _ := p.agenda.due(0)
-	if next == maxInstant || next == minInstant {
-		return time.Time{}, false
-	}
-	return time.Unix(0, next).UTC(), true
 }
 
 // Trouble names the jobs that cannot be planned, and why.

@@ -1,0 +1,121 @@
+package raftfsm
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// roll is what a node knows of the members beside what is in the state: the leader
+// by their beats, the others by its answers.
+type roll struct {
+	mu     sync.Mutex
+	said   map[string]*said
+	report *Report   // a leader's newest answer
+	at     time.Time // when it came
+}
+
+// said is what the leader knows of a node.
+type said struct {
+	applied uint64
+	differs bool
+	odd     *Mark // a majority has this, the node something else
+}
+
+func (r *roll) ofLocked(node string) *said {
+	s := r.said[node]
+	if s == nil {
+		s = &said{}
+		if r.said == nil {
+			r.said = map[string]*said{}
+		}
+		r.said[node] = s
+	}
+	return s
+}
+
+func (r *roll) applied(node string, index uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ofLocked(node).applied = index
+}
+
+// report is what this node, as the leader, knows of the members.
+func (n *Node) report() *Report {
+	out := &Report{}
+	for _, node := range slices.Sorted(maps.Keys(n.Voters())) {
+		h := &Heard{Node: node, Applied: n.st.Applied().GetIndex()}
+		if node != n.id {
+			n.roll.mu.Lock()
+			s := *n.roll.ofLocked(node)
+			n.roll.mu.Unlock()
+			h.Applied, h.Differs, h.Silent = s.applied, s.differs, -1
+			if at := n.beats.newest(node); !at.IsZero() {
+				behind, delay := n.fsm.trail.behind(s.applied)
+				h.Silent, h.Behind, h.Delay = int64(time.Since(at)), behind, int64(delay)
+			}
+		}
+		out.Nodes = append(out.Nodes, h)
+	}
+	return out
+}
+
+// told takes in what the leader answered to a beat.
+func (n *Node) told(body []byte) {
+	r := &Report{}
+	if err := proto.Unmarshal(body, r); err != nil {
+		n.log.Warn("chronos: what the leader answered to a beat cannot be read", "error", err)
+		return
+	}
+	n.roll.mu.Lock()
+	n.roll.report, n.roll.at = r, time.Now()
+	n.roll.mu.Unlock()
+}
+
+// Member is how a member of the cluster is, as the leader sees it: this node, or the
+// one that answered its newest beat.
+type Member struct {
+	Voter   bool
+	Applied uint64        // entry, by its newest beat
+	Behind  uint64        // entries, of what the leader has applied
+	Delay   time.Duration // how long ago the leader applied the first of them
+	Heard   time.Time     // when its newest beat came, zero if none is known of
+	Differs bool          // its state is not the leader's
+}
+
+// Members lists the members by name.
+func (n *Node) Members() map[string]Member {
+	out := map[string]Member{}
+	for node, voter := range n.Voters() {
+		out[node] = Member{Voter: voter}
+	}
+	n.roll.mu.Lock()
+	report, at := n.roll.report, n.roll.at
+	n.roll.mu.Unlock()
+	if n.IsLeader() {
+		report, at = n.report(), time.Now()
+	}
+	for _, h := range report.GetNodes() {
+		m, ok := out[h.Node]
+		if !ok {
+			continue
+		}
+		m.Applied, m.Behind, m.Delay, m.Differs = h.Applied, h.Behind, time.Duration(h.Delay), h.Differs
+		if h.Silent >= 0 {
+			m.Heard = at.Add(-time.Duration(h.Silent))
+		}
+		out[h.Node] = m
+	}
+	return out
+}
+
+// Addr is where another node is, as far as this one knows, "" if it does not.
+func (n *Node) Addr(node string) string {
+	if n.mesh == nil {
+		return ""
+	}
+	return n.mesh.Addr(node)
+}
