@@ -195,7 +195,8 @@ func (m *member) observe(eff *raftfsm.Effects) {
 func (m *member) lead() {
 	var plan planning
 	defer plan.stop()
-	tick := time.NewTicker(m.s.options.Cluster.Lease / beatsPerLease / 2)
+	var silence silence
+	tick := time.NewTicker(m.lookEvery())
 	defer tick.Stop()
 	for {
 		leads := m.s.node.IsLeader()
@@ -205,6 +206,7 @@ func (m *member) lead() {
 			plan.stop()
 		}
 		if leads {
+			m.hold(&silence)
 			m.expire()
 			m.raise()
 			m.forget()

@@ -108,6 +108,20 @@ func (e *entry) abandon(job, exec string) error {
 	return e.save(s)
 }
 
+// setHeld has nothing new placed on a node, or something again; what it runs goes on. It
+// is a compare and set like expire, and a node that announces itself is not held.
+func (e *entry) setHeld(c *Hold) (*Result, error) {
+	sess := e.f.sessions[c.Node]
+	if sess == nil || sess.Incarnation != c.Incarnation || sess.Expired || c.Term != e.applied.Term {
+		return &Result{Code: Code_CODE_STALE}, nil
+	}
+	if sess.Held == c.Held {
+		return &Result{}, nil
+	}
+	sess.Held = c.Held
+	return &Result{Changed: true}, e.tx.PutSession(c.Node, sess.Session)
+}
+
 // resolveSome resolves attempts of nodes that are gone, as many as one entry may.
 func (e *entry) resolveSome(after string, gone func(*store.Active) bool) (*Result, error) {
 	return e.sweepActive(after, func(_ string, a *store.Active) bool { return gone(a) }, e.resolveOne)

@@ -80,7 +80,7 @@ func (s *session) runs(node string, c class) bool {
 	return true
 }
 
-func (s *session) hasRoom() bool { return s.load < s.Capacity }
+func (s *session) hasRoom() bool { return !s.Held && s.load < s.Capacity }
 
 // pick is the node with room that gets an execution of the class: the preferred
 // one, or else the least loaded.
@@ -105,8 +105,8 @@ func (e *entry) pick(name, prefer string) string {
 func (e *entry) room(name string) int64 {
 	c, room := parseClass(name), int64(0)
 	for node, sess := range e.f.sessions {
-		if sess.runs(node, c) {
-			room += max(0, sess.Capacity-sess.load)
+		if sess.hasRoom() && sess.runs(node, c) {
+			room += sess.Capacity - sess.load
 		}
 	}
 	return room

@@ -91,6 +91,8 @@ func (e *entry) apply(c *Command) (*Result, error) {
 		return e.expire(b.Expire)
 	case *Command_Forget:
 		return e.forgetNode(b.Forget)
+	case *Command_Hold:
+		return e.setHeld(b.Hold)
 	case *Command_Acquire:
 		return e.acquire(b.Acquire)
 	case *Command_Release:

@@ -159,10 +159,12 @@ func (s *scenario) command() *Command {
 		return &Command{Body: &Command_Prune{Prune: &Prune{Job: s.job(), Before: s.now - 30e9, Keep: 20, Limit: uint32(1 + s.pick(10))}}}
 	case k < 97:
 		node := s.node()
-		switch s.pick(5) {
+		switch s.pick(6) {
 		case 0:
 			return &Command{Body: &Command_Forget{Forget: &Forget{Node: node, Incarnation: s.inc[node]}}}
-		case 1, 2:
+		case 1:
+			return &Command{Body: &Command_Hold{Hold: &Hold{Node: node, Incarnation: s.inc[node], Term: uint64(s.pick(2)), Held: s.pick(2) == 0}}}
+		case 2, 3:
 			return &Command{Body: &Command_Expire{Expire: &Expire{Node: node, Incarnation: s.inc[node], Term: uint64(s.pick(2))}}}
 		}
 		return &Command{Body: &Command_Resolve{Resolve: &Resolve{Node: node, Incarnation: s.inc[node]}}}

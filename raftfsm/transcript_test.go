@@ -199,6 +199,10 @@ func (p *player) rest(verb string, a map[string]string, exec string) *Command {
 		return &Command{Body: &Command_Forget{Forget: &Forget{Node: a["id"], Incarnation: uint64(p.int(a, "inc"))}}}
 	case "resolve":
 		return &Command{Body: &Command_Resolve{Resolve: &Resolve{Node: a["id"], Incarnation: uint64(p.int(a, "inc"))}}}
+	case "hold", "release":
+		return &Command{Body: &Command_Hold{Hold: &Hold{Node: a["id"], Incarnation: uint64(p.int(a, "inc")), Term: uint64(p.int(a, "term")), Held: verb == "hold"}}}
+	case "expire":
+		return &Command{Body: &Command_Expire{Expire: &Expire{Node: a["id"], Incarnation: uint64(p.int(a, "inc")), Term: uint64(p.int(a, "term"))}}}
 	case "cancel":
 		return &Command{Body: &Command_Cancel{Cancel: &Cancel{Job: job, Execution: exec, Terminate: a["terminate"] == "yes"}}}
 	case "delete":

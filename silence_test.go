@@ -1,0 +1,82 @@
+package chronos_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/chronos-go/chronos"
+)
+
+// A node falls silent. What is due from the third missing beat on goes to the others,
+// in time: nobody waits for the lease. When it is back it gets work again.
+func TestClusterSilentNode(t *testing.T) {
+	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
+		const jobs = 24
+		for i := range jobs {
+			job := chronos.Job{ID: fmt.Sprintf("job-%d", i), Handler: "h", Schedule: chronos.Every(time.Second), Overlap: chronos.OverlapAllowAll}
+			if _, err := c.any().Put(t.Context(), job); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(5*time.Second + 300*time.Millisecond)
+		lead := c.leader()
+		silent := c.names[slices.IndexFunc(c.names, func(n string) bool { return n != lead })]
+		cut := time.Now()
+		c.net.Isolate("addr-" + silent)
+		time.Sleep(3 * time.Second)
+		for _, m := range c.nodes[lead].Status().Members {
+			if m.Held != (m.Node == silent) || m.Expired {
+				t.Errorf("after 3 s: %+v", m)
+			}
+		}
+		time.Sleep(7 * time.Second)
+		healed := time.Now()
+		c.net.Join("addr-" + silent)
+		time.Sleep(10 * time.Second)
+		c.lateness(t, cut, healed)
+		byNode := map[string]int{}
+		for _, s := range c.begun() {
+			if s.at.After(healed.Add(5 * time.Second)) {
+				byNode[s.node]++
+			}
+		}
+		if byNode[silent] < jobs {
+			t.Errorf("starts by node when %s was back: %v", silent, byNode)
+		}
+		for i := range jobs {
+			c.complete(lead, fmt.Sprintf("job-%d", i), cut.Truncate(time.Second), healed.Truncate(time.Second))
+		}
+	})
+}
+
+// lateness checks how late what was due in a time began, by the first start of
+// each: nothing later than two and a half beats, a look and the look-ahead after the
+// beginning.
+func (c *team) lateness(t *testing.T, from, to time.Time) {
+	t.Helper()
+	first := map[string]begun{}
+	for _, s := range c.begun() {
+		id := fmt.Sprint(s.job, s.due)
+		if old, ok := first[id]; !ok || s.at.Before(old.at) {
+			first[id] = s
+		}
+	}
+	var late []time.Duration
+	for _, s := range first {
+		if s.due.Before(from) || s.due.After(to) {
+			continue
+		}
+		if d := s.at.Sub(s.due); d > 100*time.Millisecond {
+			late = append(late, d)
+			if s.due.Sub(from) > 2750*time.Millisecond {
+				t.Errorf("%s, due %v after the cut, began %v late", s.job, s.due.Sub(from), d)
+			}
+		}
+	}
+	slices.Sort(late)
+	if len(late) > 0 {
+		t.Logf("%d began late, from %v to %v", len(late), late[0], late[len(late)-1])
+	}
+}
