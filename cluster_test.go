@@ -72,8 +72,17 @@ func togetherAs(t *testing.T, labels map[string]map[string]string, names []strin
 	})
 }
 
-// closeAll stops all nodes at once.
+// closeAll stops all nodes at once. None may have found another one's state to
+// differ from its own.
 func (c *team) closeAll() {
+	for name, s := range c.nodes {
+		st := s.Status()
+		for _, m := range st.Members {
+			if m.Differs || errors.Is(st.Err, chronos.ErrDiverged) {
+				c.t.Errorf("%s: %+v, %v", name, m, st.Err)
+			}
+		}
+	}
 	var wg sync.WaitGroup
 	for name, s := range c.nodes {
 		wg.Go(func() {

@@ -44,6 +44,11 @@ var (
 	// ErrStopped: this scheduler met something it must not pass over, and
 	// stopped. Reads go on; open the directory again after mending the cause.
 	ErrStopped = errors.New("chronos: stopped")
+	// ErrDiverged: the state of this node was not that of a majority after the
+	// same entry of the log, so it stopped. It matches ErrStopped, too. Open it
+	// again: New moves what is in its directory to quarantine, and the others
+	// send it theirs.
+	ErrDiverged = fmt.Errorf("%w: this node's state is not that of the others", ErrStopped)
 )
 
 // FieldError says which argument is not valid, and why. It matches ErrInvalid.
@@ -79,6 +84,7 @@ func rename(err error) error {
 		{store.ErrCorrupt, ErrCorrupt},
 		{store.ErrClosed, ErrClosed},
 		{raftfsm.ErrClosed, ErrClosed},
+		{raftfsm.ErrDiverged, ErrDiverged},
 		{raftfsm.ErrStopped, ErrStopped},
 		{raftfsm.ErrNoLeader, ErrNoLeader},
 		{raftfsm.ErrTooLarge, ErrInvalid},

@@ -133,6 +133,30 @@ func (c *trio) same() {
 		cancel()
 		sameState(c.t, name, want, dump(c.t, n.Store()))
 	}
+	c.sameSums()
+}
+
+// sameSums compares what all nodes remember of their way: none may seem to differ.
+func (c *trio) sameSums() {
+	c.t.Helper()
+	type said struct {
+		node string
+		sum  uint64
+	}
+	at, compared := map[uint64]said{}, 0
+	for name, n := range c.nodes {
+		for i := range n.fsm.trail.steps {
+			s := n.fsm.trail.step(i)
+			if first, ok := at[s.index]; !ok {
+				at[s.index] = said{name, s.sum}
+			} else if compared++; first.sum != s.sum {
+				c.t.Errorf("after entry %d %s sums up to %x, %s to %x", s.index, name, s.sum, first.node, first.sum)
+			}
+		}
+	}
+	if compared == 0 && len(c.nodes) > 1 {
+		c.t.Error("no two nodes have a commit that ends at the same entry")
+	}
 }
 
 // Three nodes that are started together are one cluster: what any of them

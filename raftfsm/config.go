@@ -63,9 +63,10 @@ type Config struct {
 	// to this one. For tests.
 	MaxLevel uint32
 
-	guard   store.GuardOptions          // tests inject a full disk
-	backend func(logBackend) logBackend // tests inject write errors
-	atStep  func(step string) error     // tests end a recovery between its steps
+	guard     store.GuardOptions          // tests inject a full disk
+	backend   func(logBackend) logBackend // tests inject write errors
+	noCompare bool                        // tests: the control that finds no divergence
+	atStep    func(step string) error     // tests end a recovery between its steps
 }
 
 const (

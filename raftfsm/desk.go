@@ -32,6 +32,8 @@ type desk struct {
 	open  chan struct{} // closed when commands are taken
 	once  sync.Once
 	owned sync.WaitGroup
+
+	judging atomic.Bool // one comparison of sums at a time
 }
 
 const (
@@ -91,6 +93,8 @@ func (d *desk) answer(ctx context.Context, from string, f wireFrame) (code byte,
 		return d.commit(ctx, f.body)
 	case askBeat:
 		return d.hear(from, f.body)
+	case askSum:
+		return d.sum(f.body)
 	case askJoin, askLeave, askRemove:
 		return d.change(from, f)
 	}
@@ -185,10 +189,10 @@ func (d *desk) hear(from string, body []byte) (code byte, answer []byte) {
 		return saidWrong, []byte("that session has ended")
 	}
 	d.node.beats.hear(from, incarnation)
-	if len(beat.Marks) > 0 {
-		d.node.roll.applied(from, beat.Marks[0].Index)
-	}
-	answer, err := proto.Marshal(d.node.report())
+	d.compare(from, beat.Marks)
+	report := d.node.report()
+	report.Odd = d.node.roll.verdict(from)
+	answer, err := proto.Marshal(report)
 	if err != nil {
 		answer = nil // the beat was heard all the same
 	}

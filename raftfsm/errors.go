@@ -32,6 +32,8 @@ var (
 	// ErrLeftBehind: the cluster was recovered from the loss of its majority, and
 	// this directory is of before, or of another recovery.
 	ErrLeftBehind = errors.New("raftfsm: the directory was left behind when the cluster was recovered")
+	// ErrDiverged: the state of this node was not that of the others.
+	ErrDiverged = errors.New("raftfsm: the state of this node is not that of the others")
 	// ErrForgotten: the cluster knows this node, but its directory is empty.
 	ErrForgotten = errors.New("raftfsm: the cluster knows this node, whose directory is empty")
 )

@@ -56,7 +56,8 @@ func (r *recovery) run() error {
 		return err
 	}
 	steps := []func() error{
-		r.readLog, r.readPeers, r.readSnapshots, r.walkLog, r.readView, r.judge, r.carryOut, r.nameView, r.regroup, r.tidy, r.putAway,
+		r.leaveBehind, r.readLog, r.readPeers, r.readSnapshots, r.walkLog, r.readView, r.judge, r.carryOut, r.nameView,
+		r.regroup, r.tidy, r.putAway,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

@@ -1,6 +1,7 @@
 package raftfsm
 
 import (
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -43,6 +44,37 @@ func (r *roll) applied(node string, index uint64) {
 	r.ofLocked(node).applied = index
 }
 
+// agrees notes that a node's state is the leader's.
+func (r *roll) agrees(node string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.ofLocked(node)
+	s.differs, s.odd = false, nil
+}
+
+// differs notes that it is not, and what a majority has, nil if there is none. It
+// says so once.
+func (r *roll) differs(log *slog.Logger, node string, odd *Mark) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.ofLocked(node)
+	news := !s.differs || s.odd == nil && odd != nil
+	s.differs, s.odd = true, odd
+	switch {
+	case news && odd != nil:
+		log.Error("chronos: the state of a node is not that of a majority; it is told to stop", "node", node, "entry", odd.Index)
+	case news:
+		log.Error("chronos: the state of a node is not the leader's, and no majority says whose is right", "node", node)
+	}
+}
+
+// verdict is what a node is to be told: what a majority has and it has not.
+func (r *roll) verdict(node string) *Mark {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ofLocked(node).odd
+}
+
 // report is what this node, as the leader, knows of the members.
 func (n *Node) report() *Report {
 	out := &Report{}
@@ -73,6 +105,9 @@ func (n *Node) told(body []byte) {
 	n.roll.mu.Lock()
 	n.roll.report, n.roll.at = r, time.Now()
 	n.roll.mu.Unlock()
+	if r.Odd != nil {
+		n.accused(r.Odd)
+	}
 }
 
 // Member is how a member of the cluster is, as the leader sees it: this node, or the

@@ -34,6 +34,7 @@ const (
 	askJoin                     // take me in; 1: with a vote
 	askLeave                    // take me out: my disk is lost
 	askRemove                   // take that node out
+	askSum                      // what is the sum over your state after this entry?
 )
 
 // What became of a question.

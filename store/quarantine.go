@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -22,15 +23,29 @@ const (
 // ever read again by Chronos; it is there for people. The state must not be
 // open. It answers where the state is now.
 func Quarantine(dir, why string, log *slog.Logger) (string, error) {
-	state := filepath.Join(dir, nameState)
-	if _, err := os.Stat(state); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, nameState)); err != nil {
 		return "", err
 	}
-	lock, err := lockFile(filepath.Join(state, nameLock), state)
+	why += "\n\nThis is the state that was moved aside, for people to look at.\n" +
+		"Chronos rebuilds its state from raft.db and snapshots/ and does not read this again.\n"
+	place, err := QuarantineFiles(dir, []string{nameState}, why, log)
 	if err != nil {
 		return "", err
 	}
-	lock.Unlock() // Windows does not rename a directory with an open file in it
+	return filepath.Join(place, nameState), nil
+}
+
+// QuarantineFiles does the same with any files of dir, as far as they are there.
+// It answers where they are now.
+func QuarantineFiles(dir string, names []string, why string, log *slog.Logger) (string, error) {
+	state := filepath.Join(dir, nameState)
+	if _, err := os.Stat(state); err == nil {
+		lock, err := lockFile(filepath.Join(state, nameLock), state)
+		if err != nil {
+			return "", err
+		}
+		lock.Unlock() // Windows does not rename a directory with an open file in it
+	}
 	root := filepath.Join(dir, nameQuarantine)
 	if err := os.MkdirAll(root, 0o700); err != nil {
 		return "", err
@@ -42,23 +57,28 @@ func Quarantine(dir, why string, log *slog.Logger) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := fmt.Sprintf("%s\n\nThis is the state that was moved aside, for people to look at.\n"+
-		"Chronos rebuilds its state from raft.db and snapshots/ and does not read this again.\n"+
-		"Delete it when it is of no interest.\n", why)
-	if err := writeDurably(filepath.Join(place, nameWhy), []byte(text)); err != nil {
+	if err := writeDurably(filepath.Join(place, nameWhy), []byte(why+"\nDelete it when it is of no interest.\n")); err != nil {
 		return "", err
 	}
-	to := filepath.Join(place, nameState)
-	if err := os.Rename(state, to); err != nil {
-		return "", errors.Join(err, os.RemoveAll(place))
+	moved := false
+	for _, name := range names {
+		err := os.Rename(filepath.Join(dir, name), filepath.Join(place, name))
+		if err == nil {
+			moved = true
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			if !moved {
+				err = errors.Join(err, os.RemoveAll(place))
+			}
+			return "", err
+		}
 	}
 	if err := errors.Join(syncDir(place), syncDir(root), syncDir(dir)); err != nil {
 		return "", err
 	}
 	if log != nil {
-		log.Error("store: state moved to quarantine", "from", state, "to", to, "why", why)
+		log.Error("store: moved to quarantine", "from", dir, "files", names, "to", place, "why", why)
 	}
-	return to, nil
+	return place, nil
 }
 
 // newQuarantine makes a directory whose name sorts by time, and behind those
