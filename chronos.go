@@ -339,9 +339,10 @@ func (s *Scheduler) propose(ctx context.Context, c *raftfsm.Command) (*raftfsm.R
 	return results[0], nil
 }
 
-// Close ends Run, if it runs, with its drain, and closes the directory. Calls
-// after it answer ErrClosed. It may be called more than once; after ErrDiskFull
-// it has to be, when there is room, for the directory to be let go.
+// Close ends Run, if it runs, with its drain, gives back the locks that this node
+// has, and closes the directory. Calls after it answer ErrClosed. It may be called
+// more than once; after ErrDiskFull it has to be, when there is room, for the
+// directory to be let go.
 func (s *Scheduler) Close() error {
 	s.closing.Lock()
 	defer s.closing.Unlock()
@@ -363,7 +364,7 @@ func (s *Scheduler) close() error {
 	if end != nil {
 		<-done
 	}
-	s.held.lose(ErrClosed)
+	s.giveBack(s.held.lose(ErrClosed))
 	s.reporter.stop()
 	if s.member != nil {
 		s.member.stop()

@@ -120,6 +120,9 @@ func (s *Scheduler) acquire(name string) claimed {
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	if !s.held.keep(l, func() bool { return s.incarnation.Load() == incarnation && !s.closed() }) {
 		l.cancel(ErrFenced)
+		if s.closed() {
+			s.giveBack([]*Lock{l})
+		}
 		return claimed{err: fmt.Errorf("%w: the node was given up while it took lock %q", ErrFenced, name)}
 	}
 	return claimed{lock: l}
@@ -157,14 +160,40 @@ func (h *heldLocks) drop(l *Lock) bool {
 	return ok
 }
 
-// lose ends all of them.
-func (h *heldLocks) lose(cause error) {
+// lose ends all of them, and says which those were.
+func (h *heldLocks) lose(cause error) []*Lock {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	lost := make([]*Lock, 0, len(h.locks))
 	for l := range h.locks {
 		l.cancel(cause)
+		lost = append(lost, l)
 	}
 	clear(h.locks)
+	return lost
+}
+
+// giveBackMost bounds how long a scheduler that closes tries to give its locks back:
+// the others may be gone, too.
+const giveBackMost = time.Second
+
+// giveBack lets the others of a cluster have locks at once that would be free when
+// this node's lease ends. Their contexts have ended. On a single node the next
+// opening does it.
+func (s *Scheduler) giveBack(locks []*Lock) {
+	if s.member == nil || len(locks) == 0 {
+		return
+	}
+	now := time.Now().UnixNano()
+	cmds := make([]*raftfsm.Command, len(locks))
+	for i, l := range locks {
+		cmds[i] = &raftfsm.Command{Now: now, Body: &raftfsm.Command_Release{Release: &raftfsm.Release{Name: l.name, Token: l.token}}}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), giveBackMost)
+	defer cancel()
+	if _, err := s.node.Propose(ctx, cmds); err != nil {
+		s.log.Info("chronos: locks could not be given back; they are free when the lease of this node ends", "count", len(locks), "error", err)
+	}
 }
 
 // changed is closed when some lock may have become free.

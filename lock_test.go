@@ -104,6 +104,64 @@ func TestLockLost(t *testing.T) {
 	})
 }
 
+// A node that closes gives its locks back before its lease ends.
+func TestLockClose(t *testing.T) {
+	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
+		ctx := t.Context()
+		var held []*chronos.Lock
+		for _, name := range []string{"x", "y"} {
+			l, err := c.nodes["a"].Lock(ctx, name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			held = append(held, l)
+		}
+		took := make(chan time.Time)
+		go func() {
+			l, err := c.nodes["c"].Lock(ctx, "x")
+			if err == nil {
+				err = l.Unlock(ctx)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			took <- time.Now()
+		}()
+		time.Sleep(time.Second)
+		begun := time.Now()
+		c.close("a")
+		if d := (<-took).Sub(begun); d > 500*time.Millisecond {
+			t.Errorf("the next one had it after %v", d)
+		}
+		if err := context.Cause(held[1].Context()); !errors.Is(err, chronos.ErrClosed) {
+			t.Errorf("its context ended with %v", err)
+		}
+	})
+}
+
+// One that nobody hears of does not try for long.
+func TestLockCloseAlone(t *testing.T) {
+	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
+		time.Sleep(time.Second)
+		if err := c.ends["a"](); err != nil {
+			t.Error(err)
+		}
+		delete(c.ends, "a")
+		if _, err := c.nodes["a"].Lock(t.Context(), "x"); err != nil {
+			t.Fatal(err)
+		}
+		c.net.Isolate("addr-a")
+		begun := time.Now()
+		if err := c.nodes["a"].Close(); err != nil {
+			t.Error(err)
+		}
+		delete(c.nodes, "a")
+		if d := time.Since(begun); d > 4*time.Second {
+			t.Errorf("Close took %v", d)
+		}
+	})
+}
+
 // A process that died has lost its locks when the next one opens its directory.
 func TestLockAfterCrash(t *testing.T) {
 	onDisk(t, chronos.Options{}, func(r *rig) {
