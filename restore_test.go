@@ -86,8 +86,8 @@ func (r *rig) fill() {
 	synctest.Wait()
 }
 
-// unfinished counts the rows of a ledger by what they wait for.
-func openRows(r *rig) map[string]int {
+// unfinishedBy counts the rows of a ledger by what they wait for.
+func unfinishedBy(r *rig) map[string]int {
 	out := map[string]int{}
 	for x, err := range r.Executions(r.ctx, chronos.Query{}) {
 		r.must(err)
@@ -103,8 +103,8 @@ func backed(r *rig) []byte {
 	r.t.Helper()
 	r.fill()
 	for _, want := range []string{"running ", "pending instant", "pending overlap", "pending room"} {
-		if openRows(r)[want] == 0 {
-			r.t.Fatalf("nothing is %q when the backup is taken: %v", want, openRows(r))
+		if unfinishedBy(r)[want] == 0 {
+			r.t.Fatalf("nothing is %q when the backup is taken: %v", want, unfinishedBy(r))
 		}
 	}
 	var file bytes.Buffer

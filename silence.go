@@ -48,6 +48,9 @@ func (m *member) hold(s *silence) {
 		s.since = now // this node stood still, or did not lead
 	}
 	s.looked = now
+	if m.s.node.Level() < raftfsm.Level2 {
+		return
+	}
 	sessions := m.s.sessions()
 	maps.DeleteFunc(s.nodes, func(node string, _ *patience) bool { return sessions[node] == nil })
 	var cmds []*raftfsm.Command

@@ -200,9 +200,9 @@ func (p *player) rest(verb string, a map[string]string, exec string) *Command {
 	case "resolve":
 		return &Command{Body: &Command_Resolve{Resolve: &Resolve{Node: a["id"], Incarnation: uint64(p.int(a, "inc"))}}}
 	case "hold", "release":
-		return &Command{Body: &Command_Hold{Hold: &Hold{Node: a["id"], Incarnation: uint64(p.int(a, "inc")), Term: uint64(p.int(a, "term")), Held: verb == "hold"}}}
+		return &Command{Body: &Command_Hold{Hold: &Hold{Node: a["id"], Incarnation: uint64(p.int(a, "inc")), Term: p.term(a), Held: verb == "hold"}}}
 	case "expire":
-		return &Command{Body: &Command_Expire{Expire: &Expire{Node: a["id"], Incarnation: uint64(p.int(a, "inc")), Term: uint64(p.int(a, "term"))}}}
+		return &Command{Body: &Command_Expire{Expire: &Expire{Node: a["id"], Incarnation: uint64(p.int(a, "inc")), Term: p.term(a)}}}
 	case "cancel":
 		return &Command{Body: &Command_Cancel{Cancel: &Cancel{Job: job, Execution: exec, Terminate: a["terminate"] == "yes"}}}
 	case "delete":
@@ -211,13 +211,19 @@ func (p *player) rest(verb string, a map[string]string, exec string) *Command {
 		return &Command{Body: &Command_Pause{Pause: &Pause{Job: job}}}
 	case "resume":
 		return &Command{Body: &Command_Resume{Resume: &Resume{Job: job, BaseVersion: rec.GetVersion(), BaseDue: st.PausedDue, BaseWithdrawn: st.Withdrawn, NextDue: p.at(a, "next")}}}
-	case "expire":
-		return &Command{Body: &Command_Expire{Expire: &Expire{Node: a["id"], Incarnation: uint64(p.int(a, "inc")), Term: 1}}}
 	case "show":
 		return nil
 	}
 	p.t.Fatalf("unknown verb %q", verb)
 	return nil
+}
+
+// term is the one that the log is in, unless a line names another.
+func (p *player) term(a map[string]string) uint64 {
+	if a["term"] == "" {
+		return 1
+	}
+	return uint64(p.int(a, "term"))
 }
 
 func (p *player) result(res *Result) {
