@@ -65,6 +65,9 @@ func (s *Scheduler) restoreFrom(ctx context.Context, scratch *store.Store, r io.
 	if err != nil {
 		return translate(fmt.Errorf("restore: nothing was changed: %w", err))
 	}
+	if err := s.awaitBackupLevel(ctx, scratch.Applied().GetLevel()); err != nil {
+		return err
+	}
 	sequence := scratch.Applied().GetSequence() + tokenGap
 	now := time.Now()
 	settled, err := raftfsm.Settle(ctx, scratch, now.UnixNano(), s.passed(scratch, now))
@@ -82,6 +85,30 @@ func (s *Scheduler) restoreFrom(ctx context.Context, scratch *store.Store, r io.
 // tokenGap is how far fencing tokens jump, so that they are above all that the
 // old scheduler gave out after the backup.
 const tokenGap = 1 << 32
+
+// awaitBackupLevel refuses a backup that holds what a member of this cluster, or
+// this program, would not understand.
+func (s *Scheduler) awaitBackupLevel(ctx context.Context, level uint32) error {
+	if knows := s.node.Knows(); level > knows {
+		return fmt.Errorf("%w: the backup is of feature level %d, this program knows %d: upgrade the module "+
+			"github.com/chronos-go/chronos", ErrConflict, level, knows)
+	}
+	for deadline := time.Now().Add(levelPatience); s.node.Level() < level; {
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%w: the backup is of feature level %d, and a member of the cluster runs an older Chronos "+
+				"(Status, Member.Level, says which); upgrade it, or remove it", ErrConflict, level)
+		}
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if s.closed() {
+			return ErrClosed
+		}
+	}
+	return nil
+}
 
 // checkBlank refuses a scheduler that is not a new one, and takes away what a
 // restore that had failed has left.

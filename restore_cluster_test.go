@@ -43,6 +43,7 @@ func restoring(t *testing.T, backup func(r *rig) []byte, test func(r *rig, c *te
 			c.run(name, "h", "slow", "long", "fail")
 		}
 		defer c.closeAll()
+		time.Sleep(2 * time.Second) // all have agreed on a feature level
 		test(r, c, file)
 	})
 }

@@ -38,6 +38,9 @@ func zoo() map[string]chronos.Job {
 		"no-handler":       every(10, chronos.Job{Handler: "nobody", Overlap: chronos.OverlapAllowAll, StartDeadline: time.Hour}),
 		"window":           every(10, chronos.Job{Misfire: chronos.MisfireAll, CatchUpWindow: time.Minute}),
 		"runs":             every(10, chronos.Job{MaxRuns: 1_000_000}),
+		"key-1":            every(10, chronos.Job{Handler: "slow", Concurrency: chronos.Concurrency{Key: "k", Limit: 1}}),
+		"key-2":            every(10, chronos.Job{Handler: "slow", Concurrency: chronos.Concurrency{Key: "k", Limit: 1}}),
+		"sticky":           every(10, chronos.Job{Placement: chronos.Placement{Sticky: true}}),
 	}
 	j := all["jitter"]
 	j.Schedule = j.Schedule.Jitter(50 * time.Second)
@@ -204,7 +207,7 @@ func TestRestore(t *testing.T) {
 					r.handleAs(h, busy(100*time.Millisecond))
 				}
 				r.start()
-				time.Sleep(2 * time.Minute)
+				time.Sleep(2*time.Minute + 500*time.Millisecond)
 				r.afterRestore(when)
 			})
 		})

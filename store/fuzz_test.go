@@ -124,3 +124,33 @@ func FuzzKeys(f *testing.F) {
 func nonCanonical(key []byte) bool {
 	return strings.IndexByte("02468acegikmoqsu", key[12]) < 0 || bytes.ContainsAny(key[:13], "\r\n")
 }
+
+// FuzzBackup: whatever the file, its head is refused or is what was written; and
+// what is taken for a loadable record has a key and a value that can be read.
+func FuzzBackup(f *testing.F) {
+	var file bytes.Buffer
+	sn := open(f, Options{InMemory: true}).Snapshot()
+	if err := sn.WriteBackup(&file, &Backup{LogId: "log", Cluster: "c", Node: "n", At: 5}); err != nil {
+		f.Fatal(err)
+	}
+	sn.Release()
+	f.Add(file.Bytes(), []byte{})
+	f.Add(file.Bytes()[:20], jobKey("a"))
+	f.Add([]byte(backupMagic), dueKey(7, DueTick, "a", ""))
+	f.Add([]byte{}, versionKey("a", 1))
+	f.Fuzz(func(t *testing.T, file, key []byte) {
+		head, err := ReadBackup(bytes.NewReader(file))
+		switch {
+		case err == nil:
+			body, err := marshal.Marshal(head)
+			if err != nil || len(body) > len(file) {
+				t.Fatalf("%d bytes of head in a file of %d: %v", len(body), len(file), err)
+			}
+		case !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrFormat):
+			t.Fatal(err)
+		}
+		if err := CheckLoaded(key, file); err == nil && (leftBehind(key) || writableKey(key) != nil) {
+			t.Fatalf("%q may be loaded", key)
+		}
+	})
+}
