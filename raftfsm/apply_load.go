@@ -49,12 +49,17 @@ func (e *entry) refuseLoad(l *store.Loading, c *Load) (*Result, error) {
 	if !e.lives(c.Node, c.Incarnation) {
 		return &Result{Code: Code_CODE_FENCED, Text: "the node's session has ended"}, nil
 	}
-	for _, rec := range c.Records {
+	return checkRecords(c.Records), nil
+}
+
+// checkRecords is why one of the records is not taken, nil if all are.
+func checkRecords(records []*Loaded) *Result {
+	for _, rec := range records {
 		if err := store.CheckLoaded(rec.Key, rec.Payload); err != nil {
-			return &Result{Code: Code_CODE_INVALID, Text: err.Error()}, nil
+			return &Result{Code: Code_CODE_INVALID, Text: err.Error()}
 		}
 	}
-	return nil, nil
+	return nil
 }
 
 // unload takes away what a restore that has failed had loaded.
