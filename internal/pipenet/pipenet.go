@@ -1,6 +1,8 @@
-// Package pipenet is a network of net.Pipe between the nodes of a test. It works
-// on the fake clock of testing/synctest, which a real socket would stop, and its
-// ends can be cut off.
+// Package pipenet is a network in memory between the nodes of a test. It works
+// on the fake clock of testing/synctest, which a real socket would stop. Its
+// connections behave like TCP's: what is written is buffered, arrives in order
+// and after the link's delay, and waits at a link that is cut until that is
+// mended. They can be lost, and whole addresses can be cut off.
 package pipenet
 
 import (
@@ -8,19 +10,32 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"time"
 )
 
 // Network connects addresses. The zero value is ready.
 type Network struct {
 	mu   sync.Mutex
 	open map[string]*listener
-	cut  map[string]bool
-	live map[net.Conn][2]string
+	away map[string]bool // isolated
+	ways map[way]*state
+	live map[*conn]struct{}
+}
+
+// way is one direction of a link.
+type way struct{ from, to string }
+
+// state is how a way is when it is not as usual.
+type state struct {
+	cut     bool
+	delay   time.Duration
+	changed chan struct{} // closed when it is mended
 }
 
 var (
 	errNobody = errors.New("pipenet: nobody listens there")
 	errClosed = errors.New("pipenet: the listener was closed")
+	errReset  = errors.New("pipenet: connection reset")
 )
 
 // Listen takes connections to an address, in place of who did before.
@@ -36,58 +51,180 @@ func (n *Network) Listen(addr string) net.Listener {
 }
 
 // Dialer connects from an address to others. To and from an address that is cut
-// off a call hangs until its context ends.
+// off, and over a link that is cut in either direction, a call hangs until its
+// context ends.
 func (n *Network) Dialer(from string) func(ctx context.Context, to string) (net.Conn, error) {
 	return func(ctx context.Context, to string) (net.Conn, error) {
-		n.mu.Lock()
-		l, cut := n.open[to], n.cut[from] || n.cut[to]
-		n.mu.Unlock()
-		if cut {
-			<-ctx.Done()
-			return nil, ctx.Err()
+		if err := n.reach(ctx, from, to); err != nil {
+			return nil, err
 		}
+		n.mu.Lock()
+		l := n.open[to]
+		n.mu.Unlock()
 		if l == nil {
 			return nil, errNobody
 		}
-		ours, theirs := net.Pipe()
+		c := n.connect(from, to)
 		select {
-		case l.in <- theirs:
+		case l.in <- c.ends[1]:
+			return c.ends[0], nil
 		case <-l.done:
+			n.forget(c)
 			return nil, errClosed
 		case <-ctx.Done():
+			n.forget(c)
 			return nil, ctx.Err()
 		}
-		n.mu.Lock()
-		defer n.mu.Unlock()
-		if n.live == nil {
-			n.live = map[net.Conn][2]string{}
-		}
-		n.live[ours] = [2]string{from, to}
-		return ours, nil
 	}
 }
 
-// Isolate cuts an address off, its open connections too.
+// reach waits until a first packet would be there and back.
+func (n *Network) reach(ctx context.Context, from, to string) error {
+	for {
+		n.mu.Lock()
+		there, back, away := n.ways[way{from, to}], n.ways[way{to, from}], n.away[from] || n.away[to]
+		trip := there.lag() + back.lag()
+		var mended chan struct{}
+		for _, s := range []*state{there, back} {
+			if s != nil && s.cut {
+				mended = s.changed
+			}
+		}
+		n.mu.Unlock()
+		switch {
+		case away:
+			<-ctx.Done()
+			return ctx.Err()
+		case mended == nil && trip == 0:
+			return nil
+		case mended == nil:
+			select {
+			case <-time.After(trip):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		select {
+		case <-mended:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+func (s *state) lag() time.Duration {
+	if s == nil {
+		return 0
+	}
+	return s.delay
+}
+
+// connect makes the two ends of a connection.
+func (n *Network) connect(from, to string) *conn {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := newConn(n, from, to)
+	for _, l := range c.lanes {
+		if s := n.ways[l.way]; s != nil {
+			l.held, l.delay = s.cut, s.delay
+		}
+	}
+	if n.live == nil {
+		n.live = map[*conn]struct{}{}
+	}
+	n.live[c] = struct{}{}
+	return c
+}
+
+func (n *Network) forget(c *conn) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.live, c)
+}
+
+// Isolate cuts an address off, its open connections too, which are lost.
 func (n *Network) Isolate(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.cut == nil {
-		n.cut = map[string]bool{}
+	if n.away == nil {
+		n.away = map[string]bool{}
 	}
-	n.cut[addr] = true
-	for conn, ends := range n.live {
-		if ends[0] == addr || ends[1] == addr {
-			conn.Close()
-			delete(n.live, conn)
-		}
-	}
+	n.away[addr] = true
+	n.reset(func(w way) bool { return w.from == addr || w.to == addr })
 }
 
 // Join undoes Isolate.
 func (n *Network) Join(addr string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	delete(n.cut, addr)
+	delete(n.away, addr)
+}
+
+// Cut stops what is sent from one address to another, in this direction only.
+// Connections stay: what is written to them waits, as TCP has it.
+func (n *Network) Cut(from, to string) { n.change(from, to, func(s *state) { s.cut = true }) }
+
+// Mend undoes Cut.
+func (n *Network) Mend(from, to string) {
+	n.change(from, to, func(s *state) {
+		if s.cut {
+			close(s.changed)
+			s.changed = make(chan struct{})
+		}
+		s.cut = false
+	})
+}
+
+// Delay lets what is sent from now on from one address to another take d.
+func (n *Network) Delay(from, to string, d time.Duration) {
+	n.change(from, to, func(s *state) { s.delay = d })
+}
+
+func (n *Network) change(from, to string, how func(*state)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ways == nil {
+		n.ways = map[way]*state{}
+	}
+	s := n.ways[way{from, to}]
+	if s == nil {
+		s = &state{changed: make(chan struct{})}
+		n.ways[way{from, to}] = s
+	}
+	how(s)
+	for c := range n.live {
+		c.set(way{from, to}, s.cut, s.delay)
+	}
+}
+
+// Break loses the connections between two addresses. New ones can be made.
+func (n *Network) Break(a, b string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.reset(func(w way) bool { return w == way{a, b} || w == way{b, a} })
+}
+
+// Drop ends what an address listens to and is connected with, as the death of its
+// process does.
+func (n *Network) Drop(addr string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if l := n.open[addr]; l != nil {
+		_ = l.Close()
+		delete(n.open, addr)
+	}
+	n.reset(func(w way) bool { return w.from == addr || w.to == addr })
+}
+
+// reset loses connections. The lock is held.
+func (n *Network) reset(which func(way) bool) {
+	for c := range n.live {
+		if which(c.lanes[0].way) {
+			c.reset()
+			delete(n.live, c)
+		}
+	}
 }
 
 type listener struct {
