@@ -50,10 +50,6 @@ func (c *Cluster) heartbeat() time.Duration { return cmp.Or(c.HeartbeatTimeout, 
 const (
 	heartbeatDefault = 300 * time.Millisecond
 	leaseDefault     = 5 * time.Second
-	// commitTimeout is how often an idle leader tells its followers how far the
-	// log is committed: what a follower's caller waits at the most beyond the
-	// commit.
-	commitTimeout = 20 * time.Millisecond
 )
 
 func (c *Cluster) check(id string, trust bool) error {

@@ -54,6 +54,11 @@ type Config struct {
 	// Default 64 MiB.
 	SnapshotBytes int64
 
+	// CommitTimeout is how often an idle leader of a cluster tells its followers
+	// how far the log is committed: what a follower's caller waits at the most
+	// beyond the commit. Default 20 ms.
+	CommitTimeout time.Duration
+
 	// NoSync gives up durability. For tests: the control that must fail.
 	NoSync bool
 	// NoCompaction runs the store without compactors. For simulated days.
@@ -62,8 +67,12 @@ type Config struct {
 	// MaxLevel lets the node play an older program: it knows feature levels up
 	// to this one. For tests.
 	MaxLevel uint32
+	// Guard says how much room the disk has to have. Tests put a full disk here.
+	Guard store.GuardOptions
+	// LogWrite, if it is set, comes before each write to the log, and its error is
+	// the write's. For tests: slow and failing disks.
+	LogWrite func() error
 
-	guard     store.GuardOptions          // tests inject a full disk
 	backend   func(logBackend) logBackend // tests inject write errors
 	noCompare bool                        // tests: the control that finds no divergence
 	atStep    func(step string) error     // tests end a recovery between its steps
@@ -105,6 +114,7 @@ func (c Config) withDefaults() Config {
 		{&c.LeaderTimeout, 5 * time.Second},
 		{&c.CloseTimeout, 10 * time.Second},
 		{&c.SnapshotInterval, 2 * time.Minute},
+		{&c.CommitTimeout, 20 * time.Millisecond},
 	} {
 		if *d.at <= 0 {
 			*d.at = d.def
@@ -120,7 +130,7 @@ func (c *Config) raftConfig(id string, notify chan<- bool) *raft.Config {
 	timeout := singleTimeout
 	rc.CommitTimeout = 50 * time.Millisecond
 	if c.Cluster != nil {
-		timeout, rc.CommitTimeout = c.Cluster.heartbeat(), commitTimeout
+		timeout, rc.CommitTimeout = c.Cluster.heartbeat(), c.CommitTimeout
 	}
 	rc.HeartbeatTimeout, rc.ElectionTimeout, rc.LeaderLeaseTimeout = timeout, timeout, timeout
 	rc.MaxAppendEntries = maxAppendEntries

@@ -58,7 +58,7 @@ func TestFullDisk(t *testing.T) {
 	var free atomic.Uint64
 	free.Store(1 << 40)
 	cfg := testConfig(t, t.TempDir())
-	cfg.guard = store.GuardOptions{Free: func(string) (uint64, uint64, error) { return free.Load(), 1 << 40, nil }}
+	cfg.Guard = store.GuardOptions{Free: func(string) (uint64, uint64, error) { return free.Load(), 1 << 40, nil }}
 	n := mustOpen(t, cfg)
 	fill(t, n, 0, 10)
 	free.Store(1 << 20)

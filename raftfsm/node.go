@@ -123,6 +123,9 @@ func (n *Node) openFiles() error {
 	if n.cfg.backend != nil {
 		logs.backend = n.cfg.backend(logs.backend)
 	}
+	if n.cfg.LogWrite != nil {
+		logs.backend = &watchedBackend{logBackend: logs.backend, before: n.cfg.LogWrite}
+	}
 	return nil
 }
 

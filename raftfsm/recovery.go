@@ -76,8 +76,8 @@ func (r *recovery) occupy() (err error) {
 	if r.lock, err = store.LockDir(dir); err != nil {
 		return err
 	}
-	r.cfg.guard.Logger = cmp.Or(r.cfg.guard.Logger, r.log)
-	if r.guard, err = store.NewGuard(dir, r.cfg.guard); err != nil {
+	r.cfg.Guard.Logger = cmp.Or(r.cfg.Guard.Logger, r.log)
+	if r.guard, err = store.NewGuard(dir, r.cfg.Guard); err != nil {
 		return err
 	}
 	if err := r.guard.Check(); err != nil {

@@ -1,0 +1,29 @@
+package raftfsm
+
+import (
+	"io"
+
+	"github.com/hashicorp/raft"
+)
+
+// watchedBackend lets a test come before each write to the log.
+type watchedBackend struct {
+	logBackend
+	before func() error
+}
+
+// StoreLogs implements raft.LogStore.
+func (w *watchedBackend) StoreLogs(logs []*raft.Log) error {
+	if err := w.before(); err != nil {
+		return err
+	}
+	return w.logBackend.StoreLogs(logs)
+}
+
+// Close implements io.Closer.
+func (w *watchedBackend) Close() error {
+	if c, ok := w.logBackend.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
