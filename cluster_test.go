@@ -549,3 +549,38 @@ func TestClusterOptions(t *testing.T) {
 		}
 	})
 }
+
+// A call that decides by what its node knows of a job sees what was put on another
+// node a moment ago, also where that has not heard of it yet.
+func TestClusterCallsElsewhere(t *testing.T) {
+	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
+		leader := c.leader()
+		far := "a"
+		if leader == far {
+			far = "b"
+		}
+		c.net.Delay("addr-"+leader, "addr-"+far, 50*time.Millisecond)
+		job := chronos.Job{ID: "job", Handler: "h", Schedule: chronos.Every(time.Second)}
+		if _, err := c.nodes[leader].Put(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.nodes[far].Resume(t.Context(), "job"); err != nil {
+			t.Errorf("Resume: %v", err)
+		}
+		job.Payload = []byte("2")
+		if _, err := c.nodes[leader].Put(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.nodes[far].Rollback(t.Context(), "job", 1); err != nil {
+			t.Errorf("Rollback: %v", err)
+		}
+		job.Schedule = chronos.Every(2 * time.Second)
+		if _, err := c.nodes[leader].Put(t.Context(), job); err != nil {
+			t.Fatal(err)
+		}
+		to := time.Now()
+		if n, err := c.nodes[far].Backfill(t.Context(), "job", chronos.BackfillRequest{From: to.Add(-10*time.Second + 1), To: to}); err != nil || n != 5 {
+			t.Errorf("Backfill made %d: %v", n, err)
+		}
+	})
+}

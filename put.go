@@ -381,6 +381,9 @@ func (s *Scheduler) Rollback(ctx context.Context, id string, version uint64) (Jo
 	if err := checkID("id", id); err != nil {
 		return Job{}, err
 	}
+	if err := s.catchUp(ctx); err != nil {
+		return Job{}, err
+	}
 	job, _, err := s.commitPut(ctx, id, func() (*raftfsm.Command, error) { return s.rollbackCommand(ctx, id, version) })
 	return job, err
 }

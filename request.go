@@ -108,6 +108,9 @@ func (s *Scheduler) Resume(ctx context.Context, id string) error {
 	if err := checkID("id", id); err != nil {
 		return err
 	}
+	if err := s.catchUp(ctx); err != nil {
+		return err
+	}
 	for {
 		if err := s.begin(ctx); err != nil {
 			return err
@@ -268,6 +271,9 @@ func (s *Scheduler) Backfill(ctx context.Context, id string, req BackfillRequest
 	if err := checkID("id", id); err != nil {
 		return 0, err
 	}
+	if err := s.catchUp(ctx); err != nil {
+		return 0, err
+	}
 	dues, err := s.backfillDues(id, req)
 	if err != nil {
 		return 0, err
@@ -401,6 +407,15 @@ func (s *Scheduler) Wait(ctx context.Context, id string) (Execution, error) {
 func (s *Scheduler) Sync(ctx context.Context) error {
 	_, err := s.ask(ctx, &raftfsm.Command{Body: &raftfsm.Command_Barrier{Barrier: &raftfsm.Barrier{}}})
 	return err
+}
+
+// catchUp is Sync, for calls that decide by what this node knows of a job: it may
+// have been put on another node a moment ago.
+func (s *Scheduler) catchUp(ctx context.Context) error {
+	if s.member == nil || s.closed() {
+		return s.begin(ctx)
+	}
+	return s.Sync(ctx)
 }
 
 func splitExecution(id string) (job, exec string, err error) {
