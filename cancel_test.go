@@ -99,6 +99,25 @@ func TestCancelCauses(t *testing.T) {
 	})
 }
 
+// What was terminated is in the row's history, also once it has been redriven.
+func TestTerminatedAttemptIsRemembered(t *testing.T) {
+	bubble(t, chronos.Options{}, func(r *rig) {
+		r.handle(busy(time.Minute))
+		r.put(chronos.Job{})
+		r.start()
+		x := r.trigger("job", chronos.TriggerRequest{})
+		time.Sleep(time.Second)
+		r.must(r.Terminate(r.ctx, x.ID))
+		_, err := r.Redrive(r.ctx, x.ID)
+		r.must(err)
+		x, err = r.Wait(r.ctx, x.ID)
+		r.must(err)
+		if len(x.Attempts) != 2 || x.Attempts[0].Status != chronos.StatusTerminated || x.Attempts[0].Reason != chronos.ReasonRequest || x.Attempts[1].Status != chronos.StatusSucceeded {
+			t.Errorf("attempts %+v", x.Attempts)
+		}
+	})
+}
+
 // Cancelling one of those that wait for room leaves the others in order.
 func TestCancelWaitingForRoom(t *testing.T) {
 	bubble(t, chronos.Options{Concurrency: 1}, func(r *rig) {

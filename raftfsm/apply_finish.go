@@ -61,7 +61,7 @@ func fence(x *store.Execution, token uint64) *Result {
 	}
 	if x != nil {
 		for _, a := range x.History {
-			if a.Token == token && a.Status != store.Status_STATUS_LOST {
+			if a.Token == token && a.Status != store.Status_STATUS_LOST && a.Status != store.Status_STATUS_TERMINATED {
 				return &Result{Status: x.Status}
 			}
 		}

@@ -179,12 +179,17 @@ func (e *entry) retire(s *subject) error {
 	return e.bury(s)
 }
 
-// revoke makes an attempt's token void, and tells its node.
+// revoke makes an attempt's token void, and tells its node. The row remembers the
+// attempt: whether it had begun, nobody can know who has not heard of it.
 func (e *entry) revoke(job, exec string, x *store.Execution, why store.Reason) {
 	if x.Wait != store.Wait_WAIT_ASSIGNED {
 		return
 	}
 	e.eff.Revoked = append(e.eff.Revoked, holding(job, exec, x, why))
+	record(x, &store.Attempt{
+		Number: x.Attempts, Node: x.Node, Token: x.Token, Version: x.Version,
+		Started: min(x.ReadyAt, e.now), Ended: e.now, Status: store.Status_STATUS_TERMINATED, Reason: why,
+	})
 }
 
 func holding(job, exec string, x *store.Execution, why store.Reason) Holding {
