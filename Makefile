@@ -39,11 +39,13 @@ race:
 vet:
 	$(GO) vet ./...
 	cd bench && $(GO) vet ./...
+	cd internal/sim && $(GO) vet ./...
 	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "gofmt is needed for:"; echo "$$unformatted"; exit 1; }
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint
 	$(BIN)/golangci-lint run ./...
+	cd internal/sim && $(BIN)/golangci-lint run ./...
 
 .PHONY: cover
 cover:
@@ -99,6 +101,25 @@ cluster-history: # a node joins a cluster with a long history
 .PHONY: upgrade
 upgrade: # three processes are restarted with this program, one by one, from an older one
 	$(GO) test ./internal/upgrade -count=1 -timeout 20m -v -previous $(PREVIOUS)
+
+# Simulated clusters: SEED is the first seed, SEEDS how many, COUNT how often each is
+# run (a seed gives the same plan, not the same run), HOURS the length of each (0: its
+# profile's), FOR for how long further seeds follow.
+SEED  ?= $$(date +%s)
+SEEDS ?= 10
+COUNT ?= 1
+HOURS ?= 0
+FOR   ?= 0
+
+.PHONY: sim sim-ci sim-mutants
+sim:
+	cd internal/sim && $(GO) test . -run 'TestSim$$' -count=1 -timeout 24h -v -seed $(SEED) -seeds $(SEEDS) -repeat $(COUNT) -hours $(HOURS) -for $(FOR) $(SIMFLAGS)
+sim-ci: # two minutes of fresh seeds, half of them short and wild
+	cd internal/sim && $(GO) test . -count=1 -timeout 20m
+	$(MAKE) sim SEEDS=1 HOURS=0.02 FOR=70s SIMFLAGS="-profile dense"
+	$(MAKE) sim SEEDS=1 HOURS=4 FOR=50s SIMFLAGS="-profile sparse"
+sim-mutants: # planted mistakes, each of which has to be seen
+	cd internal/sim && $(GO) test . -run 'TestMutants' -count=1 -timeout 24h -v -mutants 20
 
 .PHONY: bitrot
 bitrot:

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"time"
 
 	"github.com/chronos-go/chronos"
 )
@@ -39,6 +40,25 @@ func (k *checker) checkAttempts(id string, j *jobDump) {
 		}
 	}
 	k.checkTokens(id, k.attempts[id])
+	k.checkEdits(id, j)
+}
+
+// checkEdits: nothing begins under a definition after the call that replaced it has
+// returned, but on a node that could not hear of it.
+func (k *checker) checkEdits(id string, j *jobDump) {
+	for _, a := range k.attempts[id] {
+		for _, v := range j.versions {
+			c := k.calls[v.Actor]
+			if v.Number <= a.version || c == nil || !c.acked() || c.endPos >= a.startPos || a.void {
+				continue
+			}
+			if a.start-c.end > int64(k.w.pro.Lease) {
+				k.fault("edit", id, a.start, "began under version %d, %s after %s had put version %d: %s", a.version, time.Duration(a.start-c.end), c.seq, v.Number, a)
+			} else {
+				k.log.count("starts under a definition just replaced", 1)
+			}
+		}
+	}
 }
 
 // checkExecution looks at all attempts of one execution.

@@ -159,7 +159,9 @@ func (w *world) sawGone(k *call) {
 }
 
 func (c *caller) delete(job string) *call {
-	return c.call("delete", job, "", func(ctx context.Context, s *chronos.Scheduler, _ *call) (func(), error) { return nil, s.Delete(ctx, job) })
+	return c.call("delete", job, "", func(ctx context.Context, s *chronos.Scheduler, _ *call) (func(), error) {
+		return nil, s.Delete(ctx, job)
+	})
 }
 
 func (c *caller) pauseJob(job string) *call {
@@ -169,7 +171,9 @@ func (c *caller) pauseJob(job string) *call {
 }
 
 func (c *caller) resume(job string) *call {
-	return c.call("resume", job, "", func(ctx context.Context, s *chronos.Scheduler, _ *call) (func(), error) { return nil, s.Resume(ctx, job) })
+	return c.call("resume", job, "", func(ctx context.Context, s *chronos.Scheduler, _ *call) (func(), error) {
+		return nil, s.Resume(ctx, job)
+	})
 }
 
 // get reads a job, linearizably.

@@ -21,7 +21,7 @@ type log struct {
 	found    []violation
 	counts   map[string]int
 	closed   bool
-	out    io.Writer // gets every line at once, if it is there
+	out      io.Writer // gets every line at once, if it is there
 }
 
 // line is one event of the timeline.

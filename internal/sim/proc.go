@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/chronos-go/chronos"
 )
@@ -16,6 +17,7 @@ type proc struct {
 	n    int // how many there were of this name before
 	dir  string
 	disk *disk
+	cut  atomic.Bool   // it has no network any more
 	dead chan struct{} // closed when it was killed
 	once sync.Once
 

@@ -26,4 +26,6 @@ var profiles = []profile{
 		Fault: 2 * time.Minute, Pause: 10 * time.Second, Unit: 10 * time.Second, Jobs: 14, Room: 12, Drain: 5 * time.Second, Stuck: 10 * time.Second, Snapshot: 300},
 	{Name: "sparse", Heartbeat: 10 * time.Second, Lease: 2 * time.Minute, Commit: 4 * time.Second, Length: 24 * time.Hour,
 		Fault: 25 * time.Minute, Pause: 3 * time.Minute, Unit: 2 * time.Minute, Jobs: 14, Room: 12, Drain: 20 * time.Second, Stuck: time.Minute, Snapshot: 500},
+	{Name: "quiet", Heartbeat: 10 * time.Second, Lease: 10 * time.Minute, Commit: 10 * time.Second, Length: 7 * 24 * time.Hour,
+		Fault: 3 * time.Hour, Pause: 40 * time.Minute, Unit: 20 * time.Minute, Jobs: 14, Room: 12, Drain: time.Minute, Stuck: 5 * time.Minute, Snapshot: 500},
 }

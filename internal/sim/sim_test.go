@@ -13,9 +13,10 @@ var (
 	countFlag   = flag.Int("seeds", 3, "how many seeds")
 	repeatFlag  = flag.Int("repeat", 1, "how often each seed is run: the plan is the same, the run is not")
 	hoursFlag   = flag.Float64("hours", 0, "length of each simulation; 0: the profile's")
-	profileFlag = flag.String("profile", "", "dense, medium or sparse; empty: drawn from the seed")
+	profileFlag = flag.String("profile", "", "dense, medium, sparse or quiet; empty: drawn from the seed")
 	nodesFlag   = flag.Int("nodes", 0, "1, 3 or 5; 0: drawn from the seed")
 	forFlag     = flag.Duration("for", 0, "go on with further seeds for this long")
+	liesFlag    = flag.Duration("lies", 0, "the control: what a kill leaves behind is up to so old")
 	traceFlag   = flag.String("trace", "", "a file for the whole timeline, and for what the nodes log")
 )
 
@@ -34,6 +35,8 @@ func draw(seed uint64) (profile, int) {
 	r := random(seed, "world")
 	pro := profiles[0]
 	switch n := r.IntN(10); {
+	case n >= 9:
+		pro = profiles[3]
 	case n >= 7:
 		pro = profiles[2]
 	case n >= 4:
@@ -92,7 +95,7 @@ func TestSim(t *testing.T) {
 		}
 		for range *repeatFlag {
 			began := time.Now()
-			w := simulate(t, seed, func(*world) {})
+			w := simulate(t, seed, func(w *world) { w.lies = *liesFlag })
 			sum.add(w)
 			t.Logf("seed %d: %s, %d nodes, %v simulated in %v, %d starts", seed, w.pro.Name, len(w.founded), w.pro.Length, time.Since(began).Round(time.Millisecond), w.log.counts["starts"])
 			if len(w.log.found) > 0 {

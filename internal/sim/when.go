@@ -97,7 +97,7 @@ func (w *when) instants(from, to int64) (out []int64) {
 		step := int64(w.Every)
 		first := w.Anchor + (from-w.Anchor)/step*step - step
 		for t := first; t <= to; t += step {
-			if t > from && (w.Anchor == 0 || t >= w.Anchor) {
+			if t > from {
 				out = append(out, t)
 			}
 		}

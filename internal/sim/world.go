@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -115,10 +116,14 @@ func (w *world) membership(p *proc) *chronos.Cluster {
 		ID: "sim", Listener: w.net.Listen(addr), Heartbeat: w.pro.Heartbeat, Lease: w.pro.Lease, Worker: w.worker[p.name],
 		JoinTimeout: max(time.Minute, 4*w.pro.Lease),
 		Dial: func(ctx context.Context, to string) (net.Conn, error) {
-			if p.killed() {
+			if p.cut.Load() {
 				return nil, errDead
 			}
-			return dial(ctx, to)
+			conn, err := dial(ctx, to)
+			if err == nil && p.cut.Load() {
+				return nil, errors.Join(errDead, conn.Close())
+			}
+			return conn, err
 		},
 	}
 	names := w.names
@@ -193,11 +198,12 @@ func (w *world) kill(name string) {
 		if err := copyTree(w.survives(p), home); err != nil {
 			panic(err)
 		}
+		p.cut.Store(true)
+		w.net.Drop(addr) // first: what the dead process does from now on, nobody hears
 		p.die()
 		w.homes[name], w.procs[name], up = home, nil, p.up
 	})
 	w.log.say(p.String(), "", "KILLED")
-	w.net.Drop(addr)
 	if up {
 		w.running.Go(func() {
 			_ = p.close()
