@@ -79,13 +79,21 @@ func (n *Node) endRaft() {
 		return
 	}
 	n.lead.close()
-	n.lead.settle()
+	within(answerMax, n.lead.settle)
 	n.logs.release()
 	down := n.raft.Shutdown()
 	n.closeNet() // before the wait: a peer that stands still would hold it up for as long as a question may take
 	_ = down.Error()
 	n.owned.Wait()
+	if !within(answerMax, n.lead.settle) {
+		n.log.Warn("chronos: Raft left a question unanswered", "dir", n.cfg.Dir)
+	}
 }
+
+// answerMax bounds what a leader that ends waits for the answer whether it has all
+// that was committed. One without a majority gets none as long as it leads, which
+// with slow timers is longer than Close may take.
+const answerMax = time.Second
 
 // within runs fn and waits for it, but not for ever.
 func within(limit time.Duration, fn func()) bool {

@@ -575,3 +575,35 @@ func TestClusterSickLeader(t *testing.T) {
 		c.same()
 	})
 }
+
+// A new leader that has lost the others before they could say that it has all that
+// was committed closes all the same, also where it would go on leading for longer
+// than Close may take.
+func TestClusterCloseOfLonelyLeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTrio(t, "a", "b", "c")
+		c.change = func(cfg *Config) {
+			cfg.Cluster.HeartbeatTimeout, cfg.Cluster.Lease, cfg.StartTimeout = 10*time.Second, 100*time.Second, 2*time.Minute
+		}
+		c.start("a", "b", "c")
+		old := c.leader()
+		for _, a := range c.names {
+			for _, b := range c.names {
+				c.wires.Delay(c.addrs[a], c.addrs[b], 100*time.Millisecond)
+			}
+		}
+		c.stop(old)
+		heir := ""
+		for n := 0; heir == "" && n < 100_000; n++ {
+			time.Sleep(time.Millisecond)
+			for name, n := range c.nodes {
+				if n.raft.State() == raft.Leader {
+					heir = name
+				}
+			}
+		}
+		c.wires.Isolate(c.addrs[heir])
+		c.stop(heir)
+		c.close()
+	})
+}

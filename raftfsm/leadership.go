@@ -100,7 +100,7 @@ func (l *leadership) set(leads bool) {
 	}
 }
 
-// close ends it. Raft must still run, so that it answers the barrier.
+// close ends it. Raft answers the barrier while it runs, or when it ends.
 func (l *leadership) close() { close(l.closing) }
 
 // settle waits for the goroutines; bounded by the caller.
