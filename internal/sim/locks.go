@@ -23,12 +23,11 @@ func (c *caller) locks() {
 		}
 		var got *chronos.Lock
 		k := c.callOn(p, op, name, "", func(ctx context.Context, s *chronos.Scheduler, k *call) (func(), error) {
-			l, err := s.TryLock, error(nil)
+			take := s.TryLock
 			if wait {
-				l = s.Lock
+				take = s.Lock
 			}
-			var have *chronos.Lock
-			have, err = l(ctx, name)
+			have, err := take(ctx, name)
 			return func() { got = have; k.version = have.FencingToken() }, err
 		})
 		if k.acked() {

@@ -87,12 +87,6 @@ func (l *log) faultLocked(kind, job string, at int64, format string, args ...any
 	l.note("", job, "VIOLATION %s: %s", kind, v.text)
 }
 
-func (l *log) failed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.found) > 0
-}
-
 // call is one call of the public API.
 type call struct {
 	seq, op, job, node string
@@ -259,7 +253,6 @@ type holding struct {
 	ctx        context.Context
 	releasing  bool
 	call       *call
-	lostAt     int64
 }
 
 // take notes that a lock was got, which nobody else may have.

@@ -2,7 +2,6 @@ package sim
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -133,5 +132,3 @@ func nanos(t time.Time) int64 {
 	}
 	return t.UnixNano()
 }
-
-func since(t time.Time) string { return fmt.Sprint(time.Since(t).Round(time.Millisecond)) }

@@ -29,6 +29,9 @@ func (w *world) fixedPlans() (out []*plan) {
 		if i == 8 {
 			p.PauseFail, p.Work.Fail = true, 30
 		}
+		if i == 7 || i == 12 { // long enough to be given up and started elsewhere while it still runs
+			p.Delivery, p.Timeout, p.Work = chronos.AtLeastOnce, 0, work{Min: w.pro.Lease / 4, Max: 2 * w.pro.Lease}
+		}
 		out = append(out, p)
 	}
 	return out
