@@ -16,7 +16,10 @@ import (
 // not twice at once.
 func (s *Scheduler) Run(ctx context.Context) error {
 	runCtx, err := s.beginRun(ctx)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil && !s.closed():
+		return nil // it has ended before anything began
+	case err != nil:
 		return err
 	}
 	defer s.endRun()

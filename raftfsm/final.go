@@ -186,6 +186,9 @@ func (e *entry) revoke(job, exec string, x *store.Execution, why store.Reason) {
 		return
 	}
 	e.eff.Revoked = append(e.eff.Revoked, holding(job, exec, x, why))
+	if levelOf(e.applied) < Level2 {
+		return // what older members do
+	}
 	record(x, &store.Attempt{
 		Number: x.Attempts, Node: x.Node, Token: x.Token, Version: x.Version,
 		Started: min(x.ReadyAt, e.now), Ended: e.now, Status: store.Status_STATUS_TERMINATED, Reason: why,

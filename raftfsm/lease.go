@@ -136,9 +136,12 @@ func (n *Node) Beat(ctx context.Context, incarnation uint64) error {
 	if leader == "" || string(leader) == n.id || n.pulse == nil {
 		return ErrNoLeader
 	}
-	body, err := proto.MarshalOptions{}.MarshalAppend(binary.BigEndian.AppendUint64(nil, incarnation), &Beat{Marks: n.fsm.trail.newest()})
-	if err != nil {
-		return err
+	body := binary.BigEndian.AppendUint64(nil, incarnation)
+	if n.Level() >= Level2 { // an older leader refuses a longer one
+		var err error
+		if body, err = (proto.MarshalOptions{}).MarshalAppend(body, &Beat{Marks: n.fsm.trail.newest()}); err != nil {
+			return err
+		}
 	}
 	f, _, err := n.pulse.ask(ctx, string(leader), askBeat, body)
 	if err == nil && f.code != saidDone {

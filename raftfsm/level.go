@@ -16,7 +16,8 @@ const (
 	// LevelFirst is what was there before levels.
 	LevelFirst uint32 = 1
 	// Level2 brought node labels, jobs for every node, sticky jobs, concurrency
-	// keys, restoring from a backup, and the commands Forget and Hold.
+	// keys, restoring from a backup, the commands Forget and Hold,
+	// and the attempts in a row's history that were ended in the ledger.
 	Level2 uint32 = 2
 	// Level is what this program knows.
 	Level = Level2

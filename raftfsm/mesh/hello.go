@@ -23,6 +23,9 @@ const (
 // with a length byte in front of each text. The answer is
 //
 //	CHRM  version  verdict  length (2 bytes)  node  epoch
+//
+// The epoch of a cluster that was never recovered is left out: so nodes from before
+// there were epochs understand it.
 type hello struct {
 	kind                Kind
 	cluster, node, addr string
@@ -81,8 +84,9 @@ func frame(code byte, texts ...string) ([]byte, error) {
 	return append(b, body...), nil
 }
 
-// readFrame reads a frame of so many texts, and no byte more than its size.
-func readFrame(r io.Reader, limit int, texts ...*string) (code byte, err error) {
+// readFrame reads a frame of so many texts and an epoch, and no byte more than its
+// size.
+func readFrame(r io.Reader, limit int, epoch *Epoch, texts ...*string) (code byte, err error) {
 	var head [headSize]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
 		return 0, err
@@ -98,6 +102,11 @@ func readFrame(r io.Reader, limit int, texts ...*string) (code byte, err error) 
 	if _, err := io.ReadFull(r, body); err != nil {
 		return 0, err
 	}
+	*epoch = Unrecovered
+	var last string
+	if len(texts) < countTexts(body) {
+		texts = append(texts, &last)
+	}
 	for _, to := range texts {
 		if len(body) == 0 || len(body) < 1+int(body[0]) {
 			return 0, errStranger
@@ -105,31 +114,48 @@ func readFrame(r io.Reader, limit int, texts ...*string) (code byte, err error) 
 		n := 1 + int(body[0])
 		*to, body = string(body[1:n]), body[n:]
 	}
-	if len(body) > 0 {
+	if len(body) > 0 || Epoch(last) == Unrecovered {
 		return 0, errStranger
+	}
+	if texts[len(texts)-1] == &last {
+		*epoch = Epoch(last)
 	}
 	return head[len(magic)+1], nil
 }
 
+// countTexts is how many texts there are in a body, if it is made of texts.
+func countTexts(body []byte) (n int) {
+	for ; len(body) > 0; n++ {
+		body = body[min(len(body), 1+int(body[0])):]
+	}
+	return n
+}
+
+// withEpoch are the texts of a frame of an epoch.
+func withEpoch(epoch Epoch, texts ...string) []string {
+	if epoch == Unrecovered {
+		return texts
+	}
+	return append(texts, string(epoch))
+}
+
 func (h hello) encode() ([]byte, error) {
-	return frame(byte(h.kind), h.cluster, h.node, h.addr, string(h.epoch))
+	return frame(byte(h.kind), withEpoch(h.epoch, h.cluster, h.node, h.addr)...)
 }
 
 func readHello(r io.Reader) (h hello, err error) {
-	var epoch string
-	code, err := readFrame(r, maxHello, &h.cluster, &h.node, &h.addr, &epoch)
-	h.kind, h.epoch = Kind(code), Epoch(epoch)
+	code, err := readFrame(r, maxHello, &h.epoch, &h.cluster, &h.node, &h.addr)
+	h.kind = Kind(code)
 	return h, err
 }
 
 // readAnswer reads the listening side's verdict, name and epoch.
 func readAnswer(r io.Reader) (node string, epoch Epoch, err error) {
-	var text string
-	code, err := readFrame(r, answerLimit, &node, &text)
+	code, err := readFrame(r, answerLimit, &epoch, &node)
 	if err != nil {
 		return "", "", err
 	}
-	switch epoch = Epoch(text); verdict(code) {
+	switch verdict(code) {
 	case welcome:
 		return node, epoch, nil
 	case wrongCluster:

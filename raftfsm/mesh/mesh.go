@@ -132,7 +132,7 @@ func (m *Mesh) hear(conn net.Conn) (serve func(string, net.Conn), node string, e
 	case h.kind == Raft && !known:
 		answer, err = notYet, ErrNotYet
 	}
-	b, frameErr := frame(byte(answer), m.cfg.Node, string(ours))
+	b, frameErr := frame(byte(answer), withEpoch(ours, m.cfg.Node)...)
 	if frameErr != nil {
 		return nil, "", frameErr
 	}

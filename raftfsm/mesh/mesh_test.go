@@ -323,3 +323,22 @@ func TestMeshLeavesAtOnce(t *testing.T) {
 		}
 	})
 }
+
+// A cluster that was never recovered speaks as nodes from before epochs do.
+func TestHelloWithoutEpoch(t *testing.T) {
+	h := hello{Raft, "c", "n", "a", Unrecovered}
+	b, err := h.encode()
+	if want := "CHRM\x01R\x00\x06\x01c\x01n\x01a"; err != nil || string(b) != want {
+		t.Errorf("%q, %v", b, err)
+	}
+	if got, err := readHello(strings.NewReader(string(b))); err != nil || got != h {
+		t.Errorf("%+v, %v", got, err)
+	}
+	answer, err := frame(byte(welcome), withEpoch(Unrecovered, "n")...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if node, epoch, err := readAnswer(strings.NewReader(string(answer))); err != nil || node != "n" || epoch != Unrecovered {
+		t.Errorf("%q %q %v", node, epoch, err)
+	}
+}
