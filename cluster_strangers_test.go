@@ -172,12 +172,12 @@ func TestClusterUnauthenticated(t *testing.T) {
 					}
 				}
 				heard := c.knock(addr, ours, greeting(kind, "another", "d", "addr-stranger")+question, "")
-				if want := "CHRM\x01\x01\x00\x04\x01" + addr[len(addr)-1:] + "\x010"; string(heard) != want {
+				if want := "CHRM\x01\x01\x00\x02\x01" + addr[len(addr)-1:]; string(heard) != want {
 					t.Errorf("%s, another cluster, kind %c: heard %q, want %q", addr, kind, heard, want)
 				}
 			}
 		})
-		if heard := c.knock("addr-a", ours, greeting('C', "team", "d", ""), ""); string(heard) != "CHRM\x01\x00\x00\x04\x01a\x010" {
+		if heard := c.knock("addr-a", ours, greeting('C', "team", "d", ""), ""); string(heard) != "CHRM\x01\x00\x00\x02\x01a" {
 			t.Errorf("control: with a certificate and the right name: %q", heard)
 		}
 		// Nobody goes to where the strangers said that d is.

@@ -16,10 +16,7 @@ import (
 // not twice at once.
 func (s *Scheduler) Run(ctx context.Context) error {
 	runCtx, err := s.beginRun(ctx)
-	switch {
-	case err != nil && ctx.Err() != nil && !s.closed():
-		return nil // it has ended before anything began
-	case err != nil:
+	if err != nil {
 		return err
 	}
 	defer s.endRun()

@@ -92,7 +92,9 @@ func (n *Node) Raise(ctx context.Context, now int64) error {
 	if err != nil || level <= n.Level() {
 		return err
 	}
-	n.log.Info("chronos: all members know a newer feature level; it is used from now on", "level", level)
+	if n.cfg.Cluster != nil {
+		n.log.Info("chronos: all members know a newer feature level; it is used from now on", "level", level)
+	}
 	_, err = n.Propose(ctx, []*Command{{Now: now, Body: &Command_Raise{Raise: &Raise{Level: level}}}})
 	return err
 }
