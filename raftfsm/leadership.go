@@ -17,6 +17,8 @@ type leadership struct {
 	log    *slog.Logger
 	notify chan bool // Raft blocks on it: always drained
 	out    chan bool // newest change, for the host
+	late   time.Duration
+	pass   func() // called when this node was elected, and is not ready after late; nil for none
 	leads  atomic.Bool
 	since  atomic.Pointer[time.Time] // when it last began to lead
 
@@ -45,7 +47,7 @@ func (l *leadership) start(r *raft.Raft) {
 // takes what a shutting down Raft, which does not block, has to say.
 func (l *leadership) follow() {
 	var caughtUp chan error // answers of the barrier under way
-	var again <-chan time.Time
+	var again, late <-chan time.Time
 	elected := false
 	barrier := func() {
 		caughtUp, again = make(chan error, 1), nil
@@ -55,11 +57,18 @@ func (l *leadership) follow() {
 	for {
 		select {
 		case up := <-l.notify:
-			elected = up
+			elected, late = up, nil
 			if !up {
 				l.set(false)
-			} else if caughtUp == nil {
+				continue
+			}
+			late = time.After(l.late)
+			if caughtUp == nil {
 				barrier()
+			}
+		case <-late:
+			if elected && !l.leads.Load() && l.pass != nil {
+				l.done.Go(l.pass)
 			}
 		case err := <-caughtUp:
 			caughtUp = nil

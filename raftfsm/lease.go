@@ -210,6 +210,25 @@ func (n *Node) TransferLeadership() error {
 	return nil
 }
 
+const (
+	// lateMin is how long a new leader may take, at least, until its state is up to
+	// date; lateEntries by how much that must be behind to be the reason.
+	lateMin     = time.Second
+	lateEntries = 64
+)
+
+// passOn hands leadership over when this node was elected while its state is
+// behind, as that of one that rebuilds it: Raft elects by the log. Until the state
+// has come up to it, nobody could write or fire anything.
+func (n *Node) passOn() {
+	behind := int64(n.raft.CommitIndex()) - int64(n.st.Applied().GetIndex())
+	if behind < lateEntries {
+		return
+	}
+	n.log.Info("chronos: this node was elected while its state is behind; it hands leadership over", "entries", behind)
+	within(transferMax, func() { _ = n.raft.LeadershipTransfer().Error() })
+}
+
 // expired tells if a session was ended, as far as this node has applied the log.
 func (n *Node) expired(node string, incarnation uint64) (ended bool) {
 	err := n.st.View(func(r *store.Reader) error {

@@ -182,6 +182,9 @@ func (n *Node) startRaft() error {
 	}
 	n.blank = n.raft.LastIndex() == 0
 	n.logs.running.Store(true)
+	if n.cfg.Cluster != nil {
+		n.lead.late, n.lead.pass = max(lateMin, rc.HeartbeatTimeout), n.passOn
+	}
 	n.lead.start(n.raft)
 	n.prop = newProposer(&proposer{
 		apply:    n.raft.Apply,

@@ -30,7 +30,8 @@ func checkCluster(journal []event, dumps map[string]*dump, lease time.Duration) 
 // checkPace: nothing stays unfinished for longer than it takes to notice that a
 // node is gone, counted from when it could have been started: an execution whose
 // job runs one at a time waits for those before it, and each of these has its own
-// limit. While nobody had a majority, nothing could be done.
+// limit. So has each attempt: a node that dies as well is noticed anew. While nobody
+// had a majority, nothing could be done.
 func (k *checker) checkPace(limit time.Duration) {
 	limit += k.longestOutage()
 	for id, j := range k.dump.Jobs {
@@ -56,8 +57,8 @@ func (k *checker) longestOutage() (longest time.Duration) {
 	return longest
 }
 
-// unfinishedFor is how long an execution that ran took, from when it could have
-// been started.
+// unfinishedFor is how long an execution that ran took from when it could have been
+// started to the end of an attempt, or from one such end to the next.
 func (k *checker) unfinishedFor(j *jobDump, r rowDump) time.Duration {
 	if r.Attempt == 0 || r.Ended == 0 {
 		return 0
@@ -70,7 +71,11 @@ func (k *checker) unfinishedFor(j *jobDump, r rowDump) time.Duration {
 			}
 		}
 	}
-	return time.Duration(r.Ended - from)
+	longest := int64(0)
+	for _, end := range append(slices.Sorted(slices.Values(r.Overs)), r.Ended) {
+		longest, from = max(longest, end-from), max(from, end)
+	}
+	return time.Duration(longest)
 }
 
 // checkSame: two nodes have the same ledger.

@@ -53,7 +53,8 @@ func TestClusterLoad(t *testing.T) {
 	t.Logf("load average at the start %s", loadAverage())
 	n := &nemesis{c: c, rng: random(t)}
 	began := time.Now()
-	for next := began.Add(10 * time.Second); next.Before(began.Add(*clusterLoad)); next = next.Add(10 * time.Second) {
+	end := began.Add(*clusterLoad)
+	for next := began.Add(10 * time.Second); next.Before(end) && time.Now().Before(end); next = next.Add(10 * time.Second) {
 		if at := c.awaitReady(); *clusterProfile != "" && time.Since(began) > *clusterLoad/2 {
 			c.profile(at, *clusterProfile)
 			*clusterProfile = ""
@@ -61,7 +62,7 @@ func TestClusterLoad(t *testing.T) {
 		time.Sleep(time.Until(next))
 		n.kill(c.members[n.rng.IntN(len(c.members))])
 	}
-	time.Sleep(time.Until(began.Add(*clusterLoad)))
+	time.Sleep(time.Until(end))
 	w.stop()
 	t.Logf("load average at the end %s", loadAverage())
 	c.settle()
