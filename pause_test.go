@@ -1,6 +1,7 @@
 package chronos_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -140,6 +141,28 @@ func TestPauseOverAOneShot(t *testing.T) {
 		r.wantLedger("00:10:00 skipped(paused)")
 		if st := r.get("job").State; !st.Exhausted {
 			t.Errorf("state %+v", st)
+		}
+	})
+}
+
+// Many jobs are paused and resumed in few commits.
+func TestPauseAllSharesCommits(t *testing.T) {
+	bubble(t, chronos.Options{}, func(r *rig) {
+		jobs := make([]chronos.Job, 1000)
+		for i := range jobs {
+			jobs[i] = chronos.Job{ID: fmt.Sprintf("job-%04d", i), Handler: "h", Schedule: chronos.Every(time.Hour)}
+		}
+		if _, err := r.PutAll(r.ctx, jobs); err != nil {
+			t.Fatal(err)
+		}
+		for _, all := range []func() (int, error){
+			func() (int, error) { return r.PauseAll(r.ctx, nil, "") }, func() (int, error) { return r.ResumeAll(r.ctx, nil) },
+		} {
+			before := r.Status().AppliedIndex
+			n, err := all()
+			if entries := r.Status().AppliedIndex - before; err != nil || n != 1000 || entries > 300 {
+				t.Errorf("%d jobs in %d entries: %v", n, entries, err)
+			}
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -165,23 +166,46 @@ func (s *Scheduler) ResumeAll(ctx context.Context, sel Selector) (int, error) {
 	return s.each(ctx, sel, func(j Job) (bool, error) { return j.State.Paused, s.Resume(ctx, j.ID) })
 }
 
+// eachMax is how many jobs are changed side by side: they share commits.
+const eachMax = 64
+
+// each calls fn for the jobs that a selector picks, several at a time, until one
+// fails. It tells for how many fn was true.
 func (s *Scheduler) each(ctx context.Context, sel Selector, fn func(Job) (bool, error)) (n int, err error) {
+	var mu sync.Mutex
+	var first error
+	var wg sync.WaitGroup
+	failed := func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		return first
+	}
+	places := make(chan struct{}, eachMax)
 	for job, err := range s.Jobs(ctx, sel) {
 		if err != nil {
+			wg.Wait()
 			return n, err
 		}
-		counts, err := fn(job)
-		if errors.Is(err, ErrNotFound) {
-			continue // deleted meanwhile
+		if failed() != nil {
+			break
 		}
-		if err != nil {
-			return n, fmt.Errorf("job %s: %w", job.ID, err)
-		}
-		if counts {
-			n++
-		}
+		places <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-places }()
+			counts, err := fn(job)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case errors.Is(err, ErrNotFound): // deleted meanwhile
+			case err != nil && first == nil:
+				first = fmt.Errorf("job %s: %w", job.ID, err)
+			case err == nil && counts:
+				n++
+			}
+		})
 	}
-	return n, nil
+	wg.Wait()
+	return n, first
 }
 
 // TriggerRequest says more about a Trigger. The zero value is fine.
