@@ -93,21 +93,7 @@ func (s *Scheduler) awaitBackupLevel(ctx context.Context, level uint32) error {
 		return fmt.Errorf("%w: the backup is of feature level %d, this program knows %d: upgrade the module "+
 			"github.com/chronos-go/chronos", ErrConflict, level, knows)
 	}
-	for deadline := time.Now().Add(levelPatience); s.node.Level() < level; {
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%w: the backup is of feature level %d, and a member of the cluster runs an older Chronos "+
-				"(Status, Member.Level, says which); upgrade it, or remove it", ErrConflict, level)
-		}
-		select {
-		case <-time.After(20 * time.Millisecond):
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-		if s.closed() {
-			return ErrClosed
-		}
-	}
-	return nil
+	return s.awaitLevel(ctx, level, "Restore")
 }
 
 // checkBlank refuses a scheduler that is not a new one, and takes away what a
