@@ -3,6 +3,7 @@ package raftfsm
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -186,4 +187,22 @@ func TestLoadRefused(t *testing.T) {
 	sameState(t, "given up", blank, after)
 	answer(Code_CODE_OK, put)
 	answer(Code_CODE_CONFLICT, parts[0])
+}
+
+// TestSettleMiscounted: a state whose counters are wrong is refused, not gone
+// through for ever.
+func TestSettleMiscounted(t *testing.T) {
+	st := memoryStore(t)
+	tx := st.Begin()
+	err := errors.Join(
+		tx.PutJob("j", &store.Job{Generation: 1, Version: 1, Definition: &store.Definition{Handler: "h"}}),
+		tx.PutSchedule("j", &store.Schedule{Generation: 1, Active: 1}),
+		tx.Commit(),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Settle(context.Background(), st, 1, nil); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("%v", err)
+	}
 }

@@ -135,6 +135,9 @@ func (s *settler) lose(id string) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if len(some) == 0 {
+		return false, fmt.Errorf("%w: it counts %d unfinished executions and has none", store.ErrCorrupt, sub.unfinished())
+	}
 	for _, one := range some {
 		x := one.x
 		if x.Wait == store.Wait_WAIT_ASSIGNED {
