@@ -143,7 +143,7 @@ func (s *settler) lose(id string) (more bool, err error) {
 		if x.Wait == store.Wait_WAIT_ASSIGNED {
 			x.Losses++
 			record(x, &store.Attempt{
-				Number: x.Attempts, Node: x.Node, Token: x.Token, Version: x.Version, Started: x.ReadyAt, Ended: s.now,
+				Number: x.Attempts, Node: x.Node, Token: x.Token, Version: x.Version, Started: min(x.ReadyAt, s.now), Ended: s.now,
 				Status: store.Status_STATUS_LOST, Reason: store.Reason_REASON_RESTORE,
 				Error: "the job was restored from a backup that was taken before this attempt ended",
 			})
