@@ -95,7 +95,7 @@ func (k *checker) layOut(g *generation, put event, v versionDump, j *jobDump, i 
 func (k *checker) horizon(j *jobDump, p *plan) (until, atMost int64) {
 	switch {
 	case j.Paused && k.settled:
-		return j.PausedAt - int64(time.Second), j.PausedAt + lookAhead
+		return j.PausedAt - int64(time.Second) - lagging(j), j.PausedAt + lookAhead
 	case j.Paused:
 		last := int64(0)
 		for _, r := range j.Rows {
@@ -110,6 +110,18 @@ func (k *checker) horizon(j *jobDump, p *plan) (until, atMost int64) {
 		return p.At, p.At
 	}
 	return k.dump.At, k.dump.At
+}
+
+// lagging is by how much a job's rows came late in the ten seconds before it was
+// paused: under a load that is too high as many instants may not have had their
+// turn. It is 0 for a job that was fired ahead, as it should be.
+func lagging(j *jobDump) (late int64) {
+	for _, r := range j.Rows {
+		if r.Origin == chronos.OriginSchedule && r.Created > j.PausedAt-int64(10*time.Second) && r.Created <= j.PausedAt {
+			late = max(late, r.Created-max(r.Due, r.To))
+		}
+	}
+	return late
 }
 
 type interval struct{ from, to int64 }
