@@ -84,6 +84,7 @@ func TestClusterDiverged(t *testing.T) {
 				c.change = func(cfg *Config) { cfg.noCompare = tc.off }
 				c.start("a", "b", "c")
 				defer c.close()
+				c.raise()
 				victim := c.leader()
 				switch {
 				case tc.worker:
@@ -98,6 +99,16 @@ func TestClusterDiverged(t *testing.T) {
 				c.divergeAndReturn(victim, tc.off)
 			})
 		})
+	}
+}
+
+// raise has the cluster use all that this program knows; the root does so when the
+// members have announced themselves.
+func (c *trio) raise() {
+	c.t.Helper()
+	cmd := &Command{Now: time.Now().UnixNano(), Body: &Command_Raise{Raise: &Raise{Level: Level}}}
+	if _, err := c.nodes[c.leader()].Propose(c.t.Context(), []*Command{cmd}); err != nil {
+		c.t.Fatal(err)
 	}
 }
 
@@ -156,6 +167,7 @@ func TestClusterTwoDiffer(t *testing.T) {
 		c := newTrio(t, "a", "b")
 		c.start("a", "b")
 		defer c.close()
+		c.raise()
 		fill(t, c.nodes["a"], 0, 5)
 		end := c.pulse()
 		defer func() { end() }()
