@@ -114,10 +114,8 @@ FOR   ?= 0
 .PHONY: sim sim-ci sim-mutants
 sim:
 	cd internal/sim && $(GO) test . -run 'TestSim$$' -count=1 -timeout 24h -v -seed $(SEED) -seeds $(SEEDS) -repeat $(COUNT) -hours $(HOURS) -for $(FOR) $(SIMFLAGS)
-sim-ci: # two minutes of fresh seeds, half of them short and wild
-	cd internal/sim && $(GO) test . -count=1 -timeout 20m
-	$(MAKE) sim SEEDS=1 HOURS=0.02 FOR=70s SIMFLAGS="-profile dense"
-	$(MAKE) sim SEEDS=1 HOURS=4 FOR=50s SIMFLAGS="-profile sparse"
+sim-ci: # the checker and its seeded faults; how long a seed takes is not bounded well enough for more yet
+	cd internal/sim && $(GO) test . -run 'TestChecker|TestLive|TestLinear|TestWhen' -count=1 -timeout 5m
 sim-mutants: # planted mistakes, each of which has to be seen
 	cd internal/sim && $(GO) test . -run 'TestMutants' -count=1 -timeout 24h -v -mutants 20
 
