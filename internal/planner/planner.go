@@ -258,8 +258,13 @@ func (p *Planner) propose(ctx context.Context, work []item) error {
 	}
 	for i, res := range results {
 		if res.Code == raftfsm.Code_CODE_BUSY {
-			p.agenda.hold(work[i].entry, work[i].entry.At)
+			p.agenda.hold(work[i].entry, max(work[i].entry.At, time.Now().UnixNano()+int64(busyDelay)))
 		}
 	}
 	return nil
 }
+
+// busyDelay is how long a fire waits whose instant has come while its job is still
+// busy: a node was asked to give an attempt back, and has not answered yet. It may
+// be far away, or dead.
+const busyDelay = 10 * time.Millisecond
