@@ -112,6 +112,10 @@ func (s *Scheduler) Resume(ctx context.Context, id string) error {
 	if err := s.catchUp(ctx); err != nil {
 		return err
 	}
+	return s.resume(ctx, id)
+}
+
+func (s *Scheduler) resume(ctx context.Context, id string) error {
 	for {
 		if err := s.begin(ctx); err != nil {
 			return err
@@ -163,7 +167,10 @@ func (s *Scheduler) PauseAll(ctx context.Context, sel Selector, note string) (in
 
 // ResumeAll resumes every paused job the selector picks, and says how many.
 func (s *Scheduler) ResumeAll(ctx context.Context, sel Selector) (int, error) {
-	return s.each(ctx, sel, func(j Job) (bool, error) { return j.State.Paused, s.Resume(ctx, j.ID) })
+	if err := s.catchUp(ctx); err != nil {
+		return 0, err
+	}
+	return s.each(ctx, sel, func(j Job) (bool, error) { return j.State.Paused, s.resume(ctx, j.ID) })
 }
 
 // eachMax is how many jobs are changed side by side: they share commits.

@@ -33,9 +33,10 @@ type fsm struct {
 
 	applied progress
 	trail   *trail // nil without companions
-	shown   atomic.Pointer[occupancy]
 
-	// Derived from the store by reload, and kept in step by Apply.
+	// Derived from the store by reload, and kept in step by Apply, which holds mu
+	// meanwhile: others ask how much waits.
+	mu sync.Mutex
 	derived
 
 	stopOnce sync.Once
@@ -133,6 +134,26 @@ func (f *fsm) applySome(logs []*raft.Log, out []any) (n int, err error) {
 	tx := f.st.Begin()
 	defer tx.Discard()
 	eff := &Effects{}
+	if n, err = f.fill(tx, eff, logs, out); err != nil {
+		return 0, err
+	}
+	eff.LogTime = tx.Applied().GetLogTime()
+	if err := f.commit(tx); err != nil {
+		return 0, err
+	}
+	if f.trail != nil {
+		f.trail.add(f.st.Applied())
+	}
+	f.onApply(eff)
+	f.applied.advance(logs[n-1].Index)
+	return n, nil
+}
+
+// fill applies entries from the front of logs to a transaction, as many as it may
+// hold.
+func (f *fsm) fill(tx *store.Tx, eff *Effects, logs []*raft.Log, out []any) (n int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for n < len(logs) {
 		l := logs[n]
 		res, err := f.applyEntry(tx, eff, l)
@@ -145,26 +166,11 @@ func (f *fsm) applySome(logs []*raft.Log, out []any) (n int, err error) {
 			break
 		}
 	}
-	eff.LogTime = tx.Applied().GetLogTime()
-	if err := f.commit(tx); err != nil {
-		return 0, err
-	}
-	f.noted()
-	f.onApply(eff)
-	f.applied.advance(logs[n-1].Index)
 	return n, nil
 }
 
 // checkpoint tells if a commit has to end with an entry, on every node.
 func (f *fsm) checkpoint(index uint64) bool { return f.trail != nil && index%checkpointEvery == 0 }
-
-// noted remembers a commit for who asks how the state is.
-func (f *fsm) noted() {
-	if f.trail != nil {
-		f.trail.add(f.st.Applied())
-	}
-	f.shown.Store(f.occupancy())
-}
 
 // commit waits for room on a full disk: the entry is in the log already, so it
 // cannot be refused any more, and skipping it would be a hole.
@@ -263,8 +269,9 @@ func (f *fsm) reload() error {
 	if err != nil {
 		return err
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.derived = d
-	f.shown.Store(f.occupancy())
 	return nil
 }
 

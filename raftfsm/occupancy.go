@@ -7,33 +7,21 @@ import (
 	"github.com/chronos-go/chronos/store"
 )
 
-// occupancy is who runs how much and how much waits, as of one commit. It is a copy,
-// for who asks while the state machine goes on.
-type occupancy struct {
-	load    map[holder]int64
-	waiting map[string]int // by class
-	gated   map[string]int // by concurrency key
-}
-
-// holder is one incarnation of a node.
-type holder struct {
-	node        string
-	incarnation uint64
-}
-
-func (f *fsm) occupancy() *occupancy {
-	o := &occupancy{load: make(map[holder]int64, len(f.sessions)), waiting: maps.Clone(f.waiting), gated: maps.Clone(f.gated)}
-	for node, sess := range f.sessions {
-		if sess.load > 0 {
-			o.load[holder{node, sess.Incarnation}] = sess.load
-		}
-	}
-	return o
-}
-
 // Load is how many attempts are assigned to an incarnation of a node.
 func (n *Node) Load(node string, incarnation uint64) int {
-	return int(n.fsm.shown.Load().load[holder{node, incarnation}])
+	n.fsm.mu.Lock()
+	defer n.fsm.mu.Unlock()
+	if sess := n.fsm.sessions[node]; sess != nil && sess.Incarnation == incarnation {
+		return int(sess.load)
+	}
+	return 0
+}
+
+// queues is how much waits now, by class and by concurrency key.
+func (f *fsm) queues() (waiting, gated map[string]int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.waiting), maps.Clone(f.gated)
 }
 
 // Backlog is how many executions wait for the same: a place of a concurrency key, or
@@ -50,15 +38,13 @@ type Backlog struct {
 // Backlog lists what waits, given the sessions of the nodes: first by key, then by
 // what a node has to have.
 func (n *Node) Backlog(sessions map[string]*store.Session) (out []Backlog) {
-	o := n.fsm.shown.Load()
-	for _, key := range slices.Sorted(maps.Keys(o.gated)) {
-		if o.gated[key] > 0 {
-			out = append(out, Backlog{Key: key, Count: o.gated[key]})
-		}
+	waiting, gated := n.fsm.queues()
+	for _, key := range slices.Sorted(maps.Keys(gated)) {
+		out = append(out, Backlog{Key: key, Count: gated[key]})
 	}
-	for _, name := range slices.Sorted(maps.Keys(o.waiting)) {
+	for _, name := range slices.Sorted(maps.Keys(waiting)) {
 		c := parseClass(name)
-		b := Backlog{Node: c.node, Count: o.waiting[name], Nobody: true}
+		b := Backlog{Node: c.node, Count: waiting[name], Nobody: true}
 		if !c.webhook {
 			b.Handler = c.handler
 		}
