@@ -65,6 +65,8 @@ func TestReplay(t *testing.T) {
 			rnd := rand.New(rand.NewPCG(seed, 2))
 			sameState(t, "other batches", want, dump(t, replay(t, memoryStore(t), s.logs, rnd)))
 
+			sameState(t, "restarts", want, dump(t, replayRestarting(t, memoryStore(t), s.logs)))
+
 			half := len(s.logs) / 2
 			first := replay(t, memoryStore(t), s.logs[:half], rnd)
 			second := memoryStore(t)
@@ -73,6 +75,19 @@ func TestReplay(t *testing.T) {
 			sameState(t, "snapshot in the middle", want, dump(t, replay(t, second, s.logs, rnd)))
 		})
 	}
+}
+
+// replayRestarting applies logs one by one, with the memory of a state machine that
+// has just been opened for each: what it derives decides nothing.
+func replayRestarting(t testing.TB, st *store.Store, logs []*raft.Log) *store.Store {
+	t.Helper()
+	for _, l := range logs {
+		f := newFSM(st, nil, slog.New(slog.DiscardHandler))
+		if err := f.ApplyBatch([]*raft.Log{l})[0].(*entryResult).err; err != nil {
+			t.Fatal(err)
+		}
+	}
+	return st
 }
 
 // replay applies logs in random batches; those the store holds are skipped, as

@@ -13,6 +13,7 @@ func FuzzParse(f *testing.F) {
 		"@every 90s; anchor=2026-11-23T06:00:00+01:00", "@after 5m; from=2026-11-23T06:00:00Z", "@at 2262-04-11T23:47:16.854775807Z",
 		"0 H(22-2)/2 L-3,LW,28-3 * FRI-MON; seed=x; roll=nearest; holidays=12-24..01-02; except=SAT,2026-01-01..2026-03-01; not=* 3 * * * + & H * 13 * FRI | @every 5m; except=SUN",
 		"@every", "; ;", "|", "0 0 * * MON; except=MON", "* * * * *; not=* * * * *", "0 0 1 * *; roll=following; holidays=01-01..12-31", "TZ=", "@at 0000-01-01T00:00:00+14:00", "@every -1ns; jitter=-1h",
+		"0 * * * *; jitter=1us",
 	} {
 		f.Add(text)
 	}

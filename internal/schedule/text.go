@@ -169,7 +169,7 @@ func (s Spec) String() string {
 	case KindCron:
 		b.WriteString(s.Expr)
 	case KindEvery, KindAfter:
-		b.WriteString("@" + s.Kind.String() + " " + s.Period.String())
+		b.WriteString("@" + s.Kind.String() + " " + writeDuration(s.Period))
 	case KindAt:
 		b.WriteString("@at " + s.Anchor.Format(time.RFC3339Nano))
 	default:
@@ -231,8 +231,12 @@ func writeJitter(s Spec) string {
 	if s.Jitter == 0 {
 		return ""
 	}
-	return s.Jitter.String()
+	return writeDuration(s.Jitter)
 }
+
+// writeDuration writes d as Go does, in ASCII: a schedule is nothing else, and
+// time.Duration says "µs".
+func writeDuration(d time.Duration) string { return strings.Replace(d.String(), "µ", "u", 1) }
 
 func gapNames() []string { return []string{GapShift: "shift", GapSkip: "skip"} }
 func repeatNames() []string {
