@@ -323,6 +323,7 @@ func (e *entry) bury(s *subject) error {
 	if err := e.clearNext(s); err != nil {
 		return err
 	}
+	e.stir(s.rec.Definition.ConcurrencyKey) // who waits there for this job may wait no more
 	s.rec.Deleted = true
 	s.rec.Version++
 	// What it was stands in the version before; retention goes on.

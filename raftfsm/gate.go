@@ -75,8 +75,9 @@ func (e *entry) stir(key string) {
 }
 
 // settleGates lets in who may. A gate that was not looked at because the entry
-// has done enough stays ajar for the next one. To look at one in vain changes nothing: so
-// a node that has been restarted may take all of them for ajar.
+// has done enough stays ajar for the next one. A gate that is not ajar has a head that
+// may not pass, whatever the time is, so a node that has been restarted may take all of
+// them for ajar: it looks in vain, and decides the same as the others.
 func (e *entry) settleGates() error {
 	for _, key := range slices.Sorted(maps.Keys(e.f.ajar)) {
 		for moved := true; moved; {
@@ -123,15 +124,18 @@ func (e *entry) letIn(key string) (moved bool, err error) {
 	return true, e.save(s)
 }
 
+// pass lets the head of a gate in if there is a place. Until then nothing happens
+// to it here, not even for being late: that the clock goes on makes no gate ajar, and
+// who waits for a deadline is told of it by a command.
 func (e *entry) pass(s *subject, exec string, x *store.Execution) (moved bool, err error) {
-	switch {
-	case s.job == nil || s.job.Generation != x.Generation:
+	if s.job == nil || s.job.Generation != x.Generation {
 		return true, e.final(s, exec, x, store.Status_STATUS_CANCELED, store.Reason_REASON_DELETED)
-	case x.DeadlineAt > 0 && e.now > x.DeadlineAt:
-		return true, e.final(s, exec, x, store.Status_STATUS_MISSED, store.Reason_REASON_DEADLINE)
 	}
 	if in, err := e.occupy(s, x); !in || err != nil {
 		return false, err
+	}
+	if x.DeadlineAt > 0 && e.now > x.DeadlineAt {
+		return true, e.final(s, exec, x, store.Status_STATUS_MISSED, store.Reason_REASON_DEADLINE)
 	}
 	if err := e.unqueue(s, exec, x); err != nil {
 		return false, err

@@ -20,7 +20,8 @@ var update = flag.Bool("update", false, "write the transcripts anew")
 
 // TestTranscripts plays scripts in testdata/transcripts: a line that begins
 // with "> " is one log entry, what follows it is what the entry did. They are
-// there to be read; -update writes the answers anew.
+// there to be read; -update writes the answers anew. What a state machine that is
+// opened anew for each entry makes of it must be the same.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/transcripts/*.txt")
 	if err != nil || len(files) == 0 {
@@ -49,7 +50,7 @@ type player struct {
 	t     *testing.T
 	f     *fsm
 	eff   *Effects
-	index uint64
+	logs  []*raft.Log
 	now   float64
 	out   strings.Builder
 }
@@ -67,6 +68,7 @@ func play(t *testing.T, script string) string {
 			fmt.Fprintln(&p.out, line)
 		}
 	}
+	sameState(t, "restarts", dump(t, p.f.st), dump(t, replayRestarting(t, memoryStore(t), p.logs)))
 	return p.out.String()
 }
 
@@ -89,8 +91,9 @@ func (p *player) line(words []string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.index++
-	res := p.f.ApplyBatch([]*raft.Log{{Index: p.index, Term: 1, Type: raft.LogCommand, Data: data}})[0].(*entryResult)
+	log := &raft.Log{Index: uint64(len(p.logs)) + 1, Term: 1, Type: raft.LogCommand, Data: data}
+	p.logs = append(p.logs, log)
+	res := p.f.ApplyBatch([]*raft.Log{log})[0].(*entryResult)
 	if res.err != nil {
 		p.t.Fatal(res.err)
 	}
