@@ -1,6 +1,7 @@
 package chronos_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -130,6 +131,45 @@ func TestClusterForgetsTheRemoved(t *testing.T) {
 		c.complete(c.leader(), "job", begin, time.Now().Add(-2*time.Second).Truncate(time.Second))
 		if c.mostOf("job") > 1 {
 			t.Errorf("%d live attempts", c.mostOf("job"))
+		}
+	})
+}
+
+// A leader dies while it resolves what a dead node ran. The next one goes on.
+func TestClusterTakesOverTakeover(t *testing.T) {
+	together(t, []string{"a", "b", "c", "d", "e"}, func(t *testing.T, c *team) {
+		first := c.leader()
+		others := slices.DeleteFunc(slices.Clone(c.names), func(name string) bool { return name == first })
+		victim, heir := others[0], others[1]
+		long := func(ctx context.Context, _ chronos.Execution) error {
+			<-ctx.Done()
+			return context.Cause(ctx)
+		}
+		if err := c.nodes[victim].Handle("long", long); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.nodes[first].Put(t.Context(), chronos.Job{ID: "job", Handler: "long", Schedule: chronos.Every(time.Hour)}); err != nil {
+			t.Fatal(err)
+		}
+		x, err := c.nodes[first].Trigger(t.Context(), "job", chronos.TriggerRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		c.net.Isolate("addr-" + victim)
+		if err := chronos.ExpireInPart(t.Context(), c.nodes[first], victim); err != nil {
+			t.Fatal(err)
+		}
+		if x, err = c.nodes[first].Execution(t.Context(), x.ID); err != nil || x.Node != victim {
+			t.Fatalf("%+v, %v: this test is about what is left", x, err)
+		}
+		c.kill(victim, first)
+		if err := c.nodes[heir].Handle("long", succeed); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(20 * time.Second)
+		if x, err = c.nodes[heir].Execution(t.Context(), x.ID); err != nil || x.Status != chronos.StatusSucceeded || x.Node != heir {
+			t.Errorf("%+v, %v: want it to have run on %s", x, err, heir)
 		}
 	})
 }

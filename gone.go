@@ -4,18 +4,19 @@ import (
 	"time"
 
 	"github.com/chronos-go/chronos/raftfsm"
+	"github.com/chronos-go/chronos/store"
 )
 
 // What becomes of members that do not come back.
 
 // forget has the state let go of nodes that are no members any more, when what they
 // ran is resolved: where processes have random names they would pile up.
-func (m *member) forget() {
+func (m *member) forget(sessions map[string]*store.Session) {
 	voters := m.s.node.Voters()
 	if _, known := voters[m.s.options.Node]; !known || m.s.node.Level() < raftfsm.Level2 {
 		return
 	}
-	for node, sess := range m.s.sessions() {
+	for node, sess := range sessions {
 		if _, member := voters[node]; member || !sess.Expired {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/chronos-go/chronos/dispatch"
 	"github.com/chronos-go/chronos/raftfsm"
+	"github.com/chronos-go/chronos/store"
 )
 
 // member is what a node of a cluster does beside running attempts: it shows that
@@ -181,8 +182,8 @@ func (m *member) rejoin(began time.Time) {
 
 // observe looks for what the log says of this node's own session.
 func (m *member) observe(eff *raftfsm.Effects) {
-	if eff.Raised && len(m.s.options.Labels) > 0 {
-		m.relabel.Store(true) // this is the state machine's goroutine
+	if (eff.Raised || eff.Restored) && len(m.s.options.Labels) > 0 {
+		m.relabel.Store(true) // announced elsewhere: this is the state machine's goroutine
 	}
 	for _, o := range eff.Expired {
 		if o.Node == m.s.options.Node && o.Incarnation == m.s.incarnation.Load() {
@@ -196,20 +197,25 @@ func (m *member) lead() {
 	var plan planning
 	defer plan.stop()
 	var silence silence
+	var over over
 	tick := time.NewTicker(m.lookEvery())
 	defer tick.Stop()
 	for {
 		leads := m.s.node.IsLeader()
-		if leads && m.someRun() {
+		var sessions map[string]*store.Session
+		if leads {
+			sessions = m.s.sessions()
+		}
+		if someRun(sessions) {
 			plan.start(m.ctx, m.s.planner.Run)
 		} else {
 			plan.stop()
 		}
 		if leads {
-			m.hold(&silence)
-			m.expire()
+			m.hold(&silence, sessions)
+			m.expire(&over, sessions)
 			m.raise()
-			m.forget()
+			m.forget(sessions)
 			if err := m.s.sweepRestore(m.ctx); err != nil && m.ctx.Err() == nil {
 				m.log.Debug("chronos: a restore that was given up is in the way", "error", err)
 			}
@@ -269,47 +275,13 @@ func (p *planning) stop() {
 	p.end = nil
 }
 
-func (m *member) someRun() bool {
-	for _, sess := range m.s.sessions() {
+func someRun(sessions map[string]*store.Session) bool {
+	for _, sess := range sessions {
 		if sess.Capacity > 0 {
 			return true
 		}
 	}
 	return false
-}
-
-// expire ends the sessions of nodes that were not heard of for the lease.
-func (m *member) expire() {
-	for node, sess := range m.s.sessions() {
-		if sess.Expired || node == m.s.options.Node {
-			continue
-		}
-		heard, term, err := m.s.node.LastBeat(node, sess.Incarnation)
-		if err != nil || time.Since(heard) < m.s.options.Cluster.Lease {
-			continue
-		}
-		level := slog.LevelWarn
-		if sess.Capacity == 0 {
-			level = slog.LevelInfo // it had stopped in order
-		}
-		m.log.Log(m.ctx, level, "chronos: a node was not heard of for its lease; what it ran is resolved", "node", node)
-		if err := m.expireOne(node, sess.Incarnation, term); err != nil && m.ctx.Err() == nil {
-			m.log.Warn("chronos: the node's lease could not be ended yet", "node", node, "error", err)
-		}
-	}
-}
-
-func (m *member) expireOne(node string, incarnation, term uint64) error {
-	for after := ""; ; {
-		body := &raftfsm.Expire{Node: node, Incarnation: incarnation, Term: term, After: after}
-		res, err := m.s.propose(m.ctx, &raftfsm.Command{Body: &raftfsm.Command_Expire{Expire: body}})
-		if err != nil {
-			return err
-		}
-		if after = res.Cursor; after == "" || res.Code != raftfsm.Code_CODE_OK {
-			return nil
-		}
-	}
 }
 
 // RemoveMember takes a node out of the cluster for good, whether it is up or not;

@@ -195,9 +195,19 @@ func TestRestore(t *testing.T) {
 				r.until(c.when)
 				r.calls, r.times = nil, nil
 				r.open()
+				_ = r.Status() // nothing is due, it says
 				r.must(r.Restore(r.ctx, bytes.NewReader(file)))
 				when := time.Now()
 				restored(t, r.Scheduler, when)
+				var first time.Time
+				for id := range zoo() {
+					if due := r.get(id).State.NextDue; first.IsZero() || due.Before(first) {
+						first = due
+					}
+				}
+				if next := r.Status().NextDue; next.IsZero() || next.After(first) {
+					t.Errorf("something is due next at %s, says Status, and not at %s", clockText(next), clockText(first))
+				}
 				if c.disk {
 					r.wantClean()
 					r.away(time.Second)

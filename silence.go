@@ -42,7 +42,7 @@ const (
 func (m *member) lookEvery() time.Duration { return m.s.options.Cluster.Lease / looksPerLease }
 
 // hold looks whom to give nothing new, and whom to take back.
-func (m *member) hold(s *silence) {
+func (m *member) hold(s *silence, sessions map[string]*store.Session) {
 	now := time.Now()
 	if now.Sub(s.looked) > 2*m.lookEvery() {
 		s.since = now // this node stood still, or did not lead
@@ -51,7 +51,6 @@ func (m *member) hold(s *silence) {
 	if m.s.node.Level() < raftfsm.Level2 {
 		return
 	}
-	sessions := m.s.sessions()
 	maps.DeleteFunc(s.nodes, func(node string, _ *patience) bool { return sessions[node] == nil })
 	var cmds []*raftfsm.Command
 	for _, node := range slices.Sorted(maps.Keys(sessions)) {

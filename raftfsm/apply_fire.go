@@ -104,12 +104,25 @@ func (e *entry) busy(s *subject, c *Fire) (bool, error) {
 
 // recalled tells if an attempt of an occurrence is under recall.
 func (e *entry) recalled(s *subject, due int64) (bool, error) {
+	base := store.ScheduledKey(due, s.job.Generation)
+	keys := []string{base}
 	if s.job.Definition.EveryNode {
-		some, err := e.unfinished(s, func(x *store.Execution) bool { return x.Due == due && x.RecallAt != 0 })
-		return len(some) > 0, err
+		err := e.tx.Active(s.id, "", "", func(_, exec string, _ *store.Active) (bool, error) {
+			if store.KeyOccurrence(exec) == base {
+				keys = append(keys, exec)
+			}
+			return true, nil
+		})
+		if err != nil {
+			return false, err
+		}
 	}
-	x, err := e.tx.Execution(s.id, store.ScheduledKey(due, s.job.Generation))
-	return x.GetRecallAt() != 0, err
+	for _, exec := range keys {
+		if x, err := e.tx.Execution(s.id, exec); err != nil || x.GetRecallAt() != 0 {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // fireRuns creates the executions; used tells that the job has had all its runs.
@@ -330,8 +343,7 @@ func (e *entry) cancelOther(s *subject, exec string, x *store.Execution) error {
 }
 
 // terminateOther ends what runs in the ledger at once; its late result will be
-// refused. If more is unfinished than one entry may touch, the newcomer waits
-// for the rest.
+// refused. What of another node's has started by that, and shares with it, goes first.
 func (e *entry) terminateOther(s *subject, exec string, x *store.Execution) error {
 	if err := e.supersede(s, x.Target); err != nil {
 		return err

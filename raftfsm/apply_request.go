@@ -20,32 +20,26 @@ func (e *entry) trigger(c *Trigger) (*Result, error) {
 	if first, err := e.triggered(s, c); first != nil || err != nil {
 		return first, err
 	}
-	def := s.job.Definition
-	exec := c.Execution
-	if def.EveryNode {
-		targets := e.targets(def)
-		if len(targets) == 0 {
-			return &Result{Code: Code_CODE_CONFLICT, Text: fmt.Sprintf("job %q is for every node, and no node is there to run it", c.Job)}, nil
-		}
-		exec = store.TargetKey(exec, targets[0])
-	}
-	if c.Key != "" {
-		if err := e.tx.PutTriggerKey(s.id, c.Key, exec); err != nil {
-			return nil, err
-		}
-	}
-	x, err := e.triggerEach(s, c)
+	keys, x, err := e.triggerEach(s, c)
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Execution: exec, Status: x.Status, Changed: true}, e.save(s)
+	if len(keys) == 0 {
+		return &Result{Code: Code_CODE_CONFLICT, Text: fmt.Sprintf("job %q is for every node, and no node is there to run it", c.Job)}, nil
+	}
+	if c.Key != "" {
+		if err := e.tx.PutTriggerKey(s.id, c.Key, keys[0]); err != nil {
+			return nil, err
+		}
+	}
+	return &Result{Execution: keys[0], Status: x.Status, Changed: true}, e.save(s)
 }
 
 // triggerEach makes what was asked for, on every node where the job is for every
-// one, and returns the first.
-func (e *entry) triggerEach(s *subject, c *Trigger) (first *store.Execution, err error) {
+// one: their keys, and the first of them.
+func (e *entry) triggerEach(s *subject, c *Trigger) (keys []string, first *store.Execution, err error) {
 	s.keep = true
-	keys, _, err := e.each(s, c.Execution, func() *store.Execution {
+	keys, _, err = e.each(s, c.Execution, func() *store.Execution {
 		x := &store.Execution{
 			Generation: s.job.Generation, Due: e.cmd.Now, ReadyAt: e.cmd.Now, Origin: store.Origin_ORIGIN_TRIGGER,
 			HasPayload: c.HasPayload, HasOverlap: c.HasOverlap, Overlap: c.Overlap,
@@ -61,10 +55,10 @@ func (e *entry) triggerEach(s *subject, c *Trigger) (first *store.Execution, err
 		}
 		return e.tx.PutPayload(s.id, exec, c.Payload)
 	})
-	if err == nil && first == nil {
-		return nil, fmt.Errorf("trigger made nothing of %v", keys)
+	if err == nil && first == nil && len(keys) > 0 {
+		err = fmt.Errorf("trigger made nothing of %v", keys)
 	}
-	return first, err
+	return keys, first, err
 }
 
 // triggered is the answer if this trigger was made before.
@@ -179,6 +173,8 @@ func (e *entry) redrive(c *Redrive) (*Result, error) {
 		return conflict("execution %s is %s: only one that ended without success can be run again", c.Job, c.Execution, x.Status), nil
 	case rivals > 0 && overlapOf(s.job.Definition, x) != store.Overlap_OVERLAP_ALLOW_ALL:
 		return conflict("execution %s has to wait: the job has another one unfinished (%s)", c.Job, c.Execution, s.st.LastStatus), nil
+	case x.Target != "" && e.f.sessions[x.Target] == nil:
+		return conflict("execution %s was for a node that is no member any more (%s): trigger the job anew", c.Job, c.Execution, x.Status), nil
 	case x.HasPayload:
 		return conflict("execution %s had a payload of its own, which is not kept after the end (%s): trigger the job anew", c.Job, c.Execution, x.Status), nil
 	}

@@ -157,7 +157,7 @@ func (n *Node) awaitCluster() error {
 		defer close(greeted)
 		n.greet()
 	})
-	last, since := n.st.Applied().GetIndex(), time.Now()
+	last, since := n.st.Index(), time.Now()
 	for asked := time.Now(); ; {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		err := n.takePart(ctx)
@@ -180,7 +180,7 @@ func (n *Node) awaitCluster() error {
 		if errors.Is(err, ErrRemoved) {
 			return n.removed()
 		}
-		if at := n.st.Applied().GetIndex(); at != last {
+		if at := n.st.Index(); at != last {
 			last, since = at, time.Now()
 		}
 		if time.Since(since) > n.cfg.StartTimeout {

@@ -235,7 +235,7 @@ func TestLeaveBehind(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "snapshots"), 0o700); err != nil {
 		t.Fatal(err) // raft.db and state had been moved before the kill
 	}
-	if err := writeSynced(filepath.Join(dir, divergedName), "why\n"); err != nil {
+	if err := store.WriteDurably(filepath.Join(dir, divergedName), []byte("why\n")); err != nil {
 		t.Fatal(err)
 	}
 	alone := &recovery{cfg: &Config{Dir: dir}, log: r.log}

@@ -91,10 +91,15 @@ func (n *Node) RemoveDead(after time.Duration) (string, error) {
 	if dead == "" {
 		return "", nil
 	}
-	if err := n.raft.RemoveServer(raft.ServerID(dead), 0, n.cfg.EntryTimeout).Error(); err != nil {
-		return dead, fmt.Errorf("%w: %w", ErrNoLeader, err)
+	return dead, n.dropLocked(dead)
+}
+
+// dropLocked takes a member out of the configuration; the caller holds changing.
+func (n *Node) dropLocked(node string) error {
+	if err := n.raft.RemoveServer(raft.ServerID(node), 0, n.cfg.EntryTimeout).Error(); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoLeader, err)
 	}
-	return dead, nil
+	return nil
 }
 
 // standings lists the members as this leader sees them; none if it does not lead.

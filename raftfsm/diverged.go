@@ -24,27 +24,11 @@ func (n *Node) accused(right *Mark) {
 		"Open the node again: what is in its directory is moved to quarantine, and the others send it theirs",
 		ErrDiverged, right.Index, ours, right.Sum)
 	if !n.cfg.InMemory {
-		if err := writeSynced(filepath.Join(n.cfg.Dir, divergedName), why.Error()+"\n"); err != nil {
+		if err := store.WriteDurably(filepath.Join(n.cfg.Dir, divergedName), []byte(why.Error()+"\n")); err != nil {
 			n.log.Error("chronos: that the directory is not to be used again could not be written down", "error", err)
 		}
 	}
 	n.fsm.stop(why)
-}
-
-// writeSynced replaces a file, durably.
-func writeSynced(name, text string) error {
-	f, err := os.OpenFile(name+".tmp", os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(name+".tmp", name); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(name))
 }
 
 // leaveBehind moves what a node held when it was found to differ from the others to

@@ -128,7 +128,7 @@ type subject struct {
 	job *store.Job // nil when there is no such job now
 	st  *store.Schedule
 
-	aside []string // of the buffer, while it is gone through
+	aside map[string]bool // of the buffer, while it is gone through
 
 	keep bool // a command is at work on the job: it may not retire meanwhile
 }

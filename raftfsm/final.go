@@ -122,16 +122,19 @@ func (e *entry) free(s *subject, x *store.Execution) error {
 // once: one that has to wait for another after all is buffered again.
 func (e *entry) unbuffered(s *subject) error {
 	waiting := s.st.Buffer
-	s.st.Buffer = nil
+	s.st.Buffer, s.aside = nil, map[string]bool{}
+	for _, exec := range waiting {
+		s.aside[exec] = true
+	}
 	defer func() { s.aside = nil }()
+	full := map[string]bool{} // targets that have rivals, until something starts that shares with all
 	for i, exec := range waiting {
-		s.aside = waiting[i:]
 		target := store.KeyTarget(exec)
-		rivals, err := e.rivals(s, target)
+		busy, err := e.full(s, target, full)
 		if err != nil {
 			return err
 		}
-		if rivals > 0 && s.job.Definition.Overlap != store.Overlap_OVERLAP_ALLOW_ALL {
+		if busy {
 			if target == "" { // all of it waits for the whole job
 				s.st.Buffer = append(s.st.Buffer, waiting[i:]...)
 				return nil
@@ -139,12 +142,26 @@ func (e *entry) unbuffered(s *subject) error {
 			s.st.Buffer = append(s.st.Buffer, exec)
 			continue
 		}
-		s.aside = waiting[i+1:]
+		if target == "" {
+			clear(full)
+		}
+		delete(s.aside, exec)
 		if err := e.unblock(s, exec); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// full tells if what was buffered for a target has to wait for others. To find that
+// out takes a look at all that is unfinished, so known targets are not asked again.
+func (e *entry) full(s *subject, target string, known map[string]bool) (bool, error) {
+	if known[target] || s.job.Definition.Overlap == store.Overlap_OVERLAP_ALLOW_ALL {
+		return known[target], nil
+	}
+	rivals, err := e.rivals(s, target)
+	known[target] = rivals > 0
+	return known[target], err
 }
 
 // unblock starts one that was buffered, unless its deadline has passed.

@@ -70,7 +70,7 @@ func newFSM(st *store.Store, onApply func(*Effects), log *slog.Logger) *fsm {
 	if err := f.reload(); err != nil {
 		f.stop(err)
 	}
-	f.applied.advance(st.Applied().GetIndex())
+	f.applied.advance(st.Index())
 	return f
 }
 

@@ -236,10 +236,7 @@ func (n *Node) removeOnce(ctx context.Context, node string) error {
 		}
 		n.changing.Lock()
 		defer n.changing.Unlock()
-		if err := n.raft.RemoveServer(raft.ServerID(node), 0, n.cfg.EntryTimeout).Error(); err != nil {
-			return fmt.Errorf("%w: %w", ErrNoLeader, err)
-		}
-		return nil
+		return n.dropLocked(node)
 	}
 	_, leader := n.raft.LeaderWithID()
 	if leader == "" || n.links == nil {

@@ -221,7 +221,7 @@ const (
 // behind, as that of one that rebuilds it: Raft elects by the log. Until the state
 // has come up to it, nobody could write or fire anything.
 func (n *Node) passOn() {
-	behind := int64(n.raft.CommitIndex()) - int64(n.st.Applied().GetIndex())
+	behind := int64(n.raft.CommitIndex()) - int64(n.st.Index())
 	if behind < lateEntries {
 		return
 	}

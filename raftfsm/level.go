@@ -16,8 +16,9 @@ const (
 	// LevelFirst is what was there before levels.
 	LevelFirst uint32 = 1
 	// Level2 brought node labels, jobs for every node, sticky jobs, concurrency
-	// keys, restoring from a backup, the commands Forget and Hold,
-	// and the attempts in a row's history that were ended in the ledger.
+	// keys, restoring from a backup, the commands Forget and Hold, what a
+	// state sums up to in beats, and the attempts in a row's history that were
+	// ended in the ledger.
 	Level2 uint32 = 2
 	// Level is what this program knows.
 	Level = Level2
@@ -29,7 +30,7 @@ var ErrLevel = errors.New("this node runs an older Chronos than the cluster has 
 func levelOf(a *store.Applied) uint32 { return max(a.GetLevel(), LevelFirst) }
 
 // Level is what the cluster uses, as far as this node has applied the log.
-func (n *Node) Level() uint32 { return levelOf(n.st.Applied()) }
+func (n *Node) Level() uint32 { return max(n.st.Level(), LevelFirst) }
 
 // checkLevel refuses a state that this program would not continue as others do.
 func (c *Config) checkLevel(a *store.Applied) error {
@@ -88,6 +89,9 @@ func (n *Node) CommonLevel() (level uint32, err error) {
 
 // Raise has the cluster use what all of its members know.
 func (n *Node) Raise(ctx context.Context, now int64) error {
+	if n.Level() >= n.cfg.level() {
+		return nil
+	}
 	level, err := n.CommonLevel()
 	if err != nil || level <= n.Level() {
 		return err

@@ -219,6 +219,7 @@ func (n *Node) applied(e *Effects) {
 		}
 		for _, node := range e.Forgotten {
 			n.beats.forget(node)
+			n.roll.forget(node)
 		}
 	}
 	if n.open.Load() {
@@ -307,7 +308,7 @@ func (n *Node) whileLeading(ctx context.Context, leader raft.ServerID) (context.
 // replay may take its time, as long as it gets on.
 func (n *Node) awaitLeader() error {
 	n.campaign()
-	last, since := n.st.Applied().GetIndex(), time.Now()
+	last, since := n.st.Index(), time.Now()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -318,7 +319,7 @@ func (n *Node) awaitLeader() error {
 			return stoppedBy(n.fsm.stopped())
 		case <-tick.C:
 		}
-		if at := n.st.Applied().GetIndex(); at != last {
+		if at := n.st.Index(); at != last {
 			last, since = at, time.Now()
 		}
 		if time.Since(since) > n.cfg.StartTimeout {

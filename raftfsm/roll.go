@@ -44,6 +44,13 @@ func (r *roll) applied(node string, index uint64) {
 	r.ofLocked(node).applied = index
 }
 
+// forget drops what is known of a node that is gone for good.
+func (r *roll) forget(node string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.said, node)
+}
+
 // agrees notes that a node's state is the leader's.
 func (r *roll) agrees(node string) {
 	r.mu.Lock()
@@ -77,9 +84,9 @@ func (r *roll) verdict(node string) *Mark {
 
 // report is what this node, as the leader, knows of the members.
 func (n *Node) report() *Report {
-	out := &Report{}
+	out, applied := &Report{}, n.st.Index()
 	for _, node := range slices.Sorted(maps.Keys(n.Voters())) {
-		h := &Heard{Node: node, Applied: n.st.Applied().GetIndex()}
+		h := &Heard{Node: node, Applied: applied}
 		if node != n.id {
 			n.roll.mu.Lock()
 			s := *n.roll.ofLocked(node)

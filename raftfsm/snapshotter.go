@@ -46,7 +46,7 @@ func (f *fsm) Restore(r io.ReadCloser) error {
 		f.trail.restart(f.st.Applied())
 	}
 	f.onApply(&Effects{Restored: true})
-	f.applied.advance(f.st.Applied().GetIndex())
+	f.applied.advance(f.st.Index())
 	return nil
 }
 

@@ -29,7 +29,7 @@ func (n *Node) Status() Status {
 		Term:         n.raft.CurrentTerm(),
 		LastIndex:    n.raft.LastIndex(),
 		CommitIndex:  n.raft.CommitIndex(),
-		AppliedIndex: n.st.Applied().GetIndex(),
+		AppliedIndex: n.st.Index(),
 		LogBytes:     n.logs.appended(),
 		Queue:        n.prop.depth(),
 		DiskFull:     n.guard != nil && n.guard.Full(),

@@ -82,9 +82,13 @@ func (e *entry) rivals(s *subject, target string) (uint64, error) {
 	if target == "" || s.st.Active == 0 {
 		return s.st.Active, nil
 	}
+	buffered := make(map[string]bool, len(s.st.Buffer))
+	for _, exec := range s.st.Buffer {
+		buffered[exec] = true
+	}
 	n := uint64(0)
 	err := e.tx.Active(s.id, "", "", func(_, exec string, _ *store.Active) (bool, error) {
-		if shares(target, exec) && !slices.Contains(s.st.Buffer, exec) && !slices.Contains(s.aside, exec) {
+		if shares(target, store.KeyTarget(exec)) && !buffered[exec] && !s.aside[exec] {
 			n++
 		}
 		return true, nil
@@ -94,23 +98,17 @@ func (e *entry) rivals(s *subject, target string) (uint64, error) {
 
 // buffered counts what waits for the same as an execution with that target.
 func (s *subject) buffered(target string) (n int) {
-	if target == "" {
-		return len(s.st.Buffer)
-	}
 	for _, exec := range s.st.Buffer {
-		if shares(target, exec) {
+		if shares(target, store.KeyTarget(exec)) {
 			n++
 		}
 	}
 	return n
 }
 
-// shares tells if an execution that is for a node has to share the job with
-// another one: what is for any node may be on that one.
-func shares(target, other string) bool {
-	its := store.KeyTarget(other)
-	return its == target || its == ""
-}
+// shares tells if an execution with a target ("" = any node) has to share the job
+// with one of another: what is for any node may be on that one.
+func shares(target, other string) bool { return target == "" || other == "" || target == other }
 
 // splits tells if some of the buffer is for one node: it does not wait for all of
 // the job.
@@ -123,20 +121,14 @@ func lockOf(job string, x *store.Execution) string { return store.TargetKey(job,
 
 // withTarget narrows a choice of executions to those that x has to share with.
 func withTarget(x *store.Execution, want func(*store.Execution) bool) func(*store.Execution) bool {
-	if x.Target == "" {
-		return want
-	}
-	return func(o *store.Execution) bool { return (o.Target == x.Target || o.Target == "") && want(o) }
+	return func(o *store.Execution) bool { return shares(x.Target, o.Target) && want(o) }
 }
 
 // split takes out of a buffer what an execution with that target has to share
-// the job with; all of it for "".
+// the job with.
 func split(buffer []string, target string) (its, rest []string) {
-	if target == "" {
-		return buffer, nil
-	}
 	for _, exec := range buffer {
-		if shares(target, exec) {
+		if shares(target, store.KeyTarget(exec)) {
 			its = append(its, exec)
 		} else {
 			rest = append(rest, exec)

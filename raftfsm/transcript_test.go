@@ -47,12 +47,12 @@ func TestTranscripts(t *testing.T) {
 
 // player plays one script. Instants in scripts are seconds.
 type player struct {
-	t     *testing.T
-	f     *fsm
-	eff   *Effects
-	logs  []*raft.Log
-	now   float64
-	out   strings.Builder
+	t    *testing.T
+	f    *fsm
+	eff  *Effects
+	logs []*raft.Log
+	now  float64
+	out  strings.Builder
 }
 
 func play(t *testing.T, script string) string {
@@ -208,6 +208,8 @@ func (p *player) rest(verb string, a map[string]string, exec string) *Command {
 		return &Command{Body: &Command_Expire{Expire: &Expire{Node: a["id"], Incarnation: uint64(p.int(a, "inc")), Term: p.term(a)}}}
 	case "cancel":
 		return &Command{Body: &Command_Cancel{Cancel: &Cancel{Job: job, Execution: exec, Terminate: a["terminate"] == "yes"}}}
+	case "redrive":
+		return &Command{Body: &Command_Redrive{Redrive: &Redrive{Job: job, Execution: exec}}}
 	case "delete":
 		return &Command{Body: &Command_Delete{Delete: &Delete{Job: job}}}
 	case "pause":

@@ -43,7 +43,7 @@ const (
 	saidAgain                  // not committed: ask the leader, once more
 	saidUnsure                 // perhaps committed, or later
 	saidFull                   // not committed: the leader's disk is full
-	saidWrong                  // not committed: it cannot be read
+	saidWrong                  // not committed, and never will be: the text says why
 	saidStage                  // a stage follows
 )
 

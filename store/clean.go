@@ -45,7 +45,7 @@ func (l layout) writeClean(gen string) error {
 		fmt.Fprintf(&b, "%d %016x %s\n", f.size, f.hash, f.name)
 	}
 	fmt.Fprintf(&b, "%08x\n", crc32.Checksum(b.Bytes(), castagnoli))
-	return writeDurably(l.clean(), b.Bytes())
+	return WriteDurably(l.clean(), b.Bytes())
 }
 
 // checkClean tells whether the last stop was clean. ErrCorrupt when it was

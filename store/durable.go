@@ -21,9 +21,9 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// writeDurably replaces a small file: after a power cut there is the old
+// WriteDurably replaces a small file: after a power cut there is the old
 // content or the new, never half of one.
-func writeDurably(path string, content []byte) error {
+func WriteDurably(path string, content []byte) error {
 	temp := path + ".tmp"
 	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
 	if err != nil {

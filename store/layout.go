@@ -31,7 +31,7 @@ func (l layout) creating() string          { return filepath.Join(l.state, nameC
 func (l layout) clean() string             { return filepath.Join(l.state, nameClean) }
 func (l layout) lock() string              { return filepath.Join(l.state, nameLock) }
 func (l layout) gen(name string) string    { return filepath.Join(l.state, name) }
-func (l layout) setCurrent(n string) error { return writeDurably(l.current(), pointer(n)) }
+func (l layout) setCurrent(n string) error { return WriteDurably(l.current(), pointer(n)) }
 
 // pointer is the content of CURRENT: the format first, so that a build that
 // does not know it refuses before it opens anything else.

@@ -57,7 +57,7 @@ func QuarantineFiles(dir string, names []string, why string, log *slog.Logger) (
 	if err != nil {
 		return "", err
 	}
-	if err := writeDurably(filepath.Join(place, nameWhy), []byte(why+"\nDelete it when it is of no interest.\n")); err != nil {
+	if err := WriteDurably(filepath.Join(place, nameWhy), []byte(why+"\nDelete it when it is of no interest.\n")); err != nil {
 		return "", err
 	}
 	moved := false

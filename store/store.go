@@ -249,6 +249,13 @@ func (s *Store) load() error {
 // Applied is a copy of the newest committed position in the log.
 func (s *Store) Applied() *Applied { return proto.CloneOf(s.applied.Load()) }
 
+// Index is the newest committed entry of the log.
+func (s *Store) Index() uint64 { return s.applied.Load().GetIndex() }
+
+// Level is the feature level that the newest committed entry has left; see
+// [Applied].
+func (s *Store) Level() uint32 { return s.applied.Load().GetLevel() }
+
 // LogID ties this state to its Raft log; "" until it is set.
 func (s *Store) LogID() string { return *s.logID.Load() }
 

@@ -29,7 +29,7 @@ func (h *horizon) entered(at int64) {
 
 func (h *horizon) observe(eff *raftfsm.Effects) {
 	switch {
-	case eff.Restored:
+	case eff.Restored || eff.Loaded:
 		h.reset()
 	case eff.Due != 0:
 		h.entered(eff.Due)

@@ -16,6 +16,7 @@ func (w *world) live() *dumps {
 	}
 	w.work()
 	w.working.Go(w.nemesis)
+	w.working.Go(w.far)
 	if w.lies > 0 {
 		w.working.Go(w.remember)
 	}
@@ -28,6 +29,14 @@ func (w *world) live() *dumps {
 	w.closeAll()
 	w.running.Wait()
 	return d
+}
+
+// far notes how far the simulation is.
+func (w *world) far() {
+	begun := time.Now()
+	for w.sleep(w.pro.Length / 1000) {
+		w.progress.Store(int64(time.Since(begun)))
+	}
 }
 
 // remember keeps earlier states of the directories, for the control in which a

@@ -2,7 +2,10 @@ package sim
 
 import (
 	"flag"
+	"fmt"
 	"os"
+	"runtime/debug"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +20,7 @@ var (
 	nodesFlag   = flag.Int("nodes", 0, "1, 3 or 5; 0: drawn from the seed")
 	forFlag     = flag.Duration("for", 0, "go on with further seeds for this long")
 	liesFlag    = flag.Duration("lies", 0, "the control: what a kill leaves behind is up to so old")
+	limitFlag   = flag.Duration("limit", 0, "a simulation that takes longer than this on the real clock is stuck: all goroutines are printed, and the process ends; 0: no limit")
 	traceFlag   = flag.String("trace", "", "a file for the whole timeline, and for what the nodes log")
 )
 
@@ -63,6 +67,9 @@ func simulate(t *testing.T, seed uint64, change func(*world)) *world {
 	var w *world
 	var d *dumps
 	dir := place(t)
+	at, watched := &atomic.Int64{}, make(chan struct{})
+	defer close(watched)
+	go watch(fmt.Sprintf("seed %d (%s, %d nodes)", seed, pro.Name, nodes), at, watched)
 	synctest.Test(t, func(*testing.T) {
 		w = newWorld(seed, pro, dir)
 		w.shape(nodes)
@@ -76,6 +83,7 @@ func simulate(t *testing.T, seed uint64, change func(*world)) *world {
 		}
 		change(w)
 		time.Sleep(w.begins())
+		w.progress = at
 		d = w.live()
 	})
 	w.log.closed = true
@@ -83,6 +91,30 @@ func simulate(t *testing.T, seed uint64, change func(*world)) *world {
 		check(w, d)
 	}
 	return w
+}
+
+// watch says on the real clock how far a simulation is, and ends one that is stuck.
+func watch(what string, at *atomic.Int64, done <-chan struct{}) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	var limit <-chan time.Time
+	if *limitFlag > 0 {
+		limit = time.After(*limitFlag)
+	}
+	for began := time.Now(); ; {
+		far := func() string {
+			return fmt.Sprintf("%s: %v simulated in %v", what, time.Duration(at.Load()), time.Since(began).Round(time.Second))
+		}
+		select {
+		case <-tick.C:
+			fmt.Fprintln(os.Stderr, far())
+		case <-limit:
+			debug.SetTraceback("all")
+			panic(far() + ": it takes too long")
+		case <-done:
+			return
+		}
+	}
 }
 
 // TestSim runs simulations and adds up what they did.

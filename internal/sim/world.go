@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing/synctest"
 	"time"
 
@@ -30,6 +31,7 @@ type world struct {
 	clustered bool
 	verbose   io.Writer // what the nodes log, nil: nothing
 	lies      time.Duration
+	progress  *atomic.Int64 // how far the simulation is, for who watches it from outside
 
 	still chan struct{} // taken by who waits for a moment of rest
 
