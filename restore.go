@@ -160,7 +160,7 @@ func (s *Scheduler) passed(scratch *store.Store, now time.Time) raftfsm.Passed {
 func (s *Scheduler) scratchDir() string { return filepath.Join(s.options.Dir, "restore") }
 
 func (s *Scheduler) openScratch() (*store.Store, error) {
-	o := store.Options{InMemory: s.options.InMemory, Logger: s.log, NoSync: true, NoCompaction: true}
+	o := store.Options{InMemory: s.options.InMemory, Logger: s.log, NoSync: true}
 	if !o.InMemory {
 		o.Dir, o.Guard = s.scratchDir(), s.node.Store().Guard()
 		if err := errors.Join(os.RemoveAll(o.Dir), os.MkdirAll(o.Dir, 0o700)); err != nil {

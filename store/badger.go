@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"runtime/debug"
 	"strings"
 
@@ -42,6 +43,7 @@ func badgerOptions(dir string, o Options, log *slog.Logger) badger.Options {
 	b.NumCompactors = 2
 	if o.NoCompaction {
 		b.NumCompactors = 0
+		b.NumLevelZeroTablesStall = math.MaxInt // nobody would ever end the wait
 	}
 	b.ValueThreshold = maxValue
 	b.ValueLogFileSize = valueLogFileSize

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -72,5 +73,32 @@ func TestTornLargeCommit(t *testing.T) {
 			_ = s.Close()
 		}
 		t.Fatalf("half a commit was opened: %v", err)
+	}
+}
+
+// TestNoCompaction: without compactors a store takes as much as with them. Badger
+// waits for them when it has written out a few memtables.
+func TestNoCompaction(t *testing.T) {
+	for name, o := range map[string]Options{"memory": {InMemory: true}, "disk": {NoSync: true}} {
+		t.Run(name, func(t *testing.T) {
+			o.NoCompaction = true
+			s := open(t, o)
+			for n := range 14 * memTableSize / MaxBytes {
+				tx := s.Begin()
+				for i := range 4 {
+					text := bytes.Repeat([]byte{byte(n), byte(i)}, MaxBytes/10)
+					if err := tx.PutPayload("job", fmt.Sprintf("%d-%d", n, i), text); err != nil {
+						t.Fatal(err)
+					}
+				}
+				tx.Applied().Index++
+				if err := tx.Commit(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.Verify(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 }
