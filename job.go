@@ -61,7 +61,8 @@ type Job struct {
 	// limit. Triggers do not count.
 	MaxRuns int
 	// RemoveAfter deletes the job when its schedule has no further instant and
-	// its last execution has ended. The history stays as retention says.
+	// its last execution has ended; while it is paused it stays. The history stays
+	// as retention says.
 	RemoveAfter bool
 	// PauseOnFailure pauses the job when an execution ended as failed, after all
 	// retries.

@@ -206,7 +206,7 @@ func (k *checker) checkRows(id string, j *jobDump) {
 			}
 		}
 	}
-	if p := k.planOf(j, uint64(len(j.versions))); j.exists && p != nil && p.Remove && j.job.State.Exhausted {
+	if p := k.planOf(j, uint64(len(j.versions))); j.exists && p != nil && p.Remove && j.job.State.Exhausted && !j.job.State.Paused {
 		k.fault("stuck", id, 0, "it should have removed itself")
 	}
 }
