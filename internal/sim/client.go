@@ -119,6 +119,8 @@ func (c *caller) put(p *plan, expect uint64) *call {
 }
 
 func (c *caller) putOn(on *proc, p *plan, expect uint64) *call {
+	mine := *p // another call may put the same plan once more
+	p = &mine
 	k := &call{seq: c.w.tell(c.name), op: "put", job: p.Job, plan: p, expect: expect}
 	if expect != 0 {
 		k.arg = fmt.Sprintf("expecting %d", expect)
