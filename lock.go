@@ -105,7 +105,12 @@ func (s *Scheduler) acquire(name string) claimed {
 	incarnation := s.incarnation.Load()
 	body := &raftfsm.Acquire{Name: name, Node: s.options.Node, Incarnation: incarnation, Holder: uuid.NewString()}
 	res, err := s.propose(context.Background(), &raftfsm.Command{Body: &raftfsm.Command_Acquire{Acquire: body}})
-	for errors.Is(err, ErrUncertain) && !s.closed() { // the same holder gets the same answer
+	for wait := 10 * time.Millisecond; errors.Is(err, ErrUncertain) && !s.closed(); wait = min(2*wait, time.Second) {
+		select {
+		case <-time.After(wait): // a full disk is full for a while
+		case <-s.node.Stopped():
+		}
+		// The same holder gets the same answer.
 		res, err = s.propose(context.Background(), &raftfsm.Command{Body: &raftfsm.Command_Acquire{Acquire: body}})
 	}
 	switch {

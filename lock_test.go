@@ -3,10 +3,14 @@ package chronos_test
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/chronos-go/chronos"
+	"github.com/chronos-go/chronos/internal/testhook"
+	"github.com/chronos-go/chronos/raftfsm"
 )
 
 // A lock has one holder in the cluster; who waits gets it when it is given back,
@@ -180,5 +184,39 @@ func TestLockAfterCrash(t *testing.T) {
 			t.Errorf("after Close: %v", context.Cause(l.Context()))
 		}
 		r.open()
+	})
+}
+
+// A leader whose disk is full takes nothing for a while, and says that it is not known
+// what became of a lock that was asked for. Who waits for it asks again from time to
+// time, not as fast as the leader answers.
+func TestLockFullDisk(t *testing.T) {
+	before := testhook.Raft
+	defer func() { testhook.Raft = before }()
+	var full atomic.Pointer[string] // the node whose disk is full
+	testhook.Raft = func(c *raftfsm.Config) {
+		before(c)
+		node := c.ID
+		c.Guard.Reserve = -1
+		c.Guard.Free = func(string) (free, total uint64, err error) {
+			if p := full.Load(); p != nil && *p == node {
+				return 0, 1 << 40, nil
+			}
+			return 1 << 40, 1 << 40, nil
+		}
+	}
+	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
+		leader := c.leader()
+		other := slices.DeleteFunc(slices.Clone(c.names), func(name string) bool { return name == leader })[0]
+		full.Store(&leader)
+		time.AfterFunc(10*time.Second, func() { full.Store(nil) })
+		begun := time.Now()
+		l, err := c.nodes[other].TryLock(t.Context(), "lock")
+		if err != nil || time.Since(begun) < 10*time.Second || time.Since(begun) > 15*time.Second {
+			t.Fatalf("TryLock: %v after %v", err, time.Since(begun))
+		}
+		if err := l.Unlock(t.Context()); err != nil {
+			t.Error(err)
+		}
 	})
 }
