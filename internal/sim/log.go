@@ -17,6 +17,7 @@ type log struct {
 	calls    []*call
 	attempts []*attempt
 	live     map[string]map[*attempt]bool // of exclusive jobs, by job and generation
+	ending   map[string]bool              // executions that somebody terminates
 	holders  map[string]map[*holding]bool // of locks, by name
 	found    []violation
 	counts   map[string]int
@@ -42,7 +43,7 @@ type violation struct {
 }
 
 func newLog() *log {
-	return &log{live: map[string]map[*attempt]bool{}, holders: map[string]map[*holding]bool{}, counts: map[string]int{}}
+	return &log{live: map[string]map[*attempt]bool{}, ending: map[string]bool{}, holders: map[string]map[*holding]bool{}, counts: map[string]int{}}
 }
 
 func now() int64 { return time.Now().UnixNano() }
@@ -211,13 +212,21 @@ func (l *log) beginAttempt(a *attempt) {
 		l.live[key] = map[*attempt]bool{}
 	}
 	for other := range l.live[key] {
-		if other.over() {
+		if other.over() || l.ending[other.exec] {
 			delete(l.live[key], other)
 			continue
 		}
 		l.faultLocked("exclusive", a.job, a.start, "two live attempts: %s, and %s", other, a)
 	}
 	l.live[key][a] = true
+}
+
+// terminating notes that an execution is about to be ended without waiting for its
+// handler: what comes after it may begin before the handler's node hears of that.
+func (l *log) terminating(exec string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ending[exec] = true
 }
 
 func (l *log) endAttempt(a *attempt, how string) {

@@ -159,6 +159,7 @@ func (c *caller) requests(fixed []*plan) {
 		case kind < 13:
 			c.onExecution("cancel", some, func(ctx context.Context, s *chronos.Scheduler) error { return s.Cancel(ctx, some) })
 		case kind < 14:
+			c.w.log.terminating(some)
 			c.onExecution("terminate", some, func(ctx context.Context, s *chronos.Scheduler) error { return s.Terminate(ctx, some) })
 		case kind < 16:
 			c.onExecution("redrive", some, func(ctx context.Context, s *chronos.Scheduler) error { _, err := s.Redrive(ctx, some); return err })
