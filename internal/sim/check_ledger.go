@@ -85,6 +85,7 @@ func (k *checker) layOut(g *generation, p *plan, j *jobDump, i int, doubts []int
 	if p.MaxRuns > 0 {
 		until = min(until, lastRun(j))
 	}
+	until = max(until, from) // nothing may have been due yet when it was paused
 	g.add(p.instants(until, atMost), false)
 	for _, t := range p.instants(from, until) {
 		g.add([]int64{t}, !covered(doubts, t))
