@@ -1,11 +1,14 @@
 package sim
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/chronos-go/chronos"
 )
@@ -77,10 +80,12 @@ func (p *proc) close() error {
 	}
 	p.stop()
 	runErr := <-p.ran
-	if err := p.s.Close(); err != nil {
-		return err
+	err := p.s.Close()
+	for errors.Is(err, chronos.ErrDiskFull) { // it keeps its directory until there is room
+		time.Sleep(p.w.pro.Heartbeat)
+		err = p.s.Close()
 	}
-	return runErr
+	return cmp.Or(err, runErr)
 }
 
 // disk is what a process's directory lies on.
