@@ -18,7 +18,7 @@ func (t *Tx) Commit() error {
 		return t.over
 	}
 	if err := t.s.failure(); err != nil {
-		t.end(err)
+		t.end(err, false)
 		return err
 	}
 	if err := t.s.checkRoom(t.gen); err != nil {
@@ -30,7 +30,7 @@ func (t *Tx) Commit() error {
 	}
 	err := t.gen.write(commit)
 	if !errors.Is(err, ErrDiskFull) {
-		t.end(ErrClosed)
+		t.end(ErrClosed, err == nil)
 	}
 	return err
 }
@@ -41,7 +41,7 @@ func (t *Tx) commit() error {
 	next := proto.CloneOf(t.applied)
 	last := t.s.applied.Load()
 	next.Digest, next.Records = last.Digest, last.Records
-	for _, seg := range t.overlay {
+	for _, seg := range t.overlay.segments {
 		for _, list := range [2][]*cell{seg.dirty, seg.fresh} {
 			for _, c := range list {
 				if err := stage(w, c, next); err != nil {

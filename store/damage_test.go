@@ -214,6 +214,7 @@ func TestRotWhileOpen(t *testing.T) {
 		t.Fatal(err)
 	}
 	value[len(value)-1] ^= 4
+	s.gen.overlay = newOverlay() // what a transaction still knows it does not read
 	if err := errors.Join(w.Set(key, value), w.Commit()); err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,8 @@ type generation struct {
 	files *mapped    // nil in memory
 	mark  *watermark // nil in memory
 
+	overlay *overlay // of the one transaction that is open
+
 	aborted atomic.Bool // the store closes: readers shall come to an end
 
 	writing sync.Mutex           // one commit, hush or close at a time
@@ -33,7 +35,7 @@ type generation struct {
 }
 
 func newGeneration(name, dir string, db *badger.DB) *generation {
-	return &generation{name: name, dir: dir, db: db, idle: make(chan struct{})}
+	return &generation{name: name, dir: dir, db: db, overlay: newOverlay(), idle: make(chan struct{})}
 }
 
 // openGeneration opens Badger in a directory and what stands beside it.

@@ -29,7 +29,7 @@ func (t *Tx) commitLarge() error {
 	p := &parts{db: t.gen.db}
 	defer func() { p.txn.Discard() }()
 	p.begin()
-	for _, seg := range t.overlay {
+	for _, seg := range t.overlay.segments {
 		for _, list := range [2][]*cell{seg.dirty, seg.fresh} {
 			for _, c := range list {
 				if err := p.add(c, next); err != nil {

@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// cell is one key a transaction has touched.
+// cell is one key that a transaction has touched.
 type cell struct {
-	key   []byte
+	name  string
+	key   []byte // the same
 	old   []byte // committed value, nil when absent
 	value []byte // value in this transaction, nil when absent
 	dirty bool
@@ -17,29 +18,98 @@ func (c *cell) changed() bool {
 	return (c.old == nil) != (c.value == nil) || !bytes.Equal(c.old, c.value)
 }
 
+// cost is what a cell takes in memory, roughly.
+func (c *cell) cost() int { return 2*len(c.key) + len(c.value) + 200 }
+
 // segment holds the cells below one first path element ("due/", "locks/"):
 // a scan of the waiting queue has no use for the ledger's cells.
 type segment struct {
-	cells map[string]*cell
-	dirty []*cell // by key, up to the last settle
-	fresh []*cell // dirtied since, in no order
+	young, old  map[string]*cell // young are those of this turn
+	dirty       []*cell          // by key, up to the last settle
+	fresh       []*cell          // dirtied since, in no order
+	rememberNil bool             // it is asked for what is not there, again and again
 }
 
-// overlay is what a transaction knows and wants, on top of committed state.
-type overlay map[string]*segment
+// overlay is what a transaction knows and wants, on top of committed state. It
+// outlives the transaction: what one of them wrote is what the next one reads,
+// the jobs that are due every second and the executions that end. So most reads
+// of the log's work find their record here, and no table is asked. It is bounded:
+// after so many bytes what was not touched for a turn is forgotten.
+type overlay struct {
+	segments map[string]*segment
+	size     int // of the cells that came in this turn
+	turn     int // bytes
+}
+
+// overlayTurn is how long a turn is; two turns' cells are there.
+const overlayTurn = 16 << 20
+
+func newOverlay() *overlay { return &overlay{segments: map[string]*segment{}, turn: overlayTurn} }
 
 func segmentOf(key []byte) []byte {
 	return key[:bytes.IndexByte(key, '/')+1]
 }
 
-func (o overlay) segment(key []byte) *segment {
+func (o *overlay) segment(key []byte) *segment {
 	name := segmentOf(key)
-	s := o[string(name)]
+	s := o.segments[string(name)]
 	if s == nil {
-		s = &segment{cells: map[string]*cell{}}
-		o[string(name)] = s
+		s = &segment{young: map[string]*cell{}, rememberNil: string(name) == prefixLocks}
+		o.segments[string(name)] = s
 	}
 	return s
+}
+
+// find answers what is known of a key, nil if nothing is.
+func (o *overlay) find(s *segment, key []byte) *cell {
+	if c := s.young[string(key)]; c != nil {
+		return c
+	}
+	c := s.old[string(key)]
+	if c != nil {
+		delete(s.old, c.name)
+		o.keep(s, c)
+	}
+	return c
+}
+
+// learn takes in what the tables say of a key.
+func (o *overlay) learn(s *segment, key, value []byte) *cell {
+	name := string(key)
+	c := &cell{name: name, key: []byte(name), old: value, value: value}
+	o.keep(s, c)
+	return c
+}
+
+func (o *overlay) keep(s *segment, c *cell) {
+	s.young[c.name] = c
+	o.size += c.cost()
+}
+
+// end is the end of a transaction: what it wanted has become what is, or nothing of
+// it has.
+func (o *overlay) end(committed bool) {
+	for _, s := range o.segments {
+		for _, list := range [2][]*cell{s.dirty, s.fresh} {
+			for _, c := range list {
+				if committed {
+					c.old = c.value
+				}
+				c.value, c.dirty = c.old, false
+				if c.old == nil && !s.rememberNil {
+					delete(s.young, c.name)
+				}
+			}
+			clear(list)
+		}
+		s.dirty, s.fresh = s.dirty[:0], s.fresh[:0]
+	}
+	if o.size > o.turn {
+		o.size = 0
+		for _, s := range o.segments {
+			s.old, s.young = s.young, map[string]*cell{}
+		}
+	}
 }
 
 func (s *segment) touch(c *cell) {
@@ -75,14 +145,14 @@ func (s *segment) settle() []*cell {
 }
 
 // within answers the dirty cells with a prefix, from start on, in key order.
-func (o overlay) within(prefix, start []byte) []*cell {
+func (o *overlay) within(prefix, start []byte) []*cell {
 	var all []*cell
 	if name := segmentOf(prefix); len(name) > 0 {
-		if s := o[string(name)]; s != nil {
+		if s := o.segments[string(name)]; s != nil {
 			all = s.settle()
 		}
 	} else { // the prefix spans segments: rare, so a full sort will do
-		for _, s := range o {
+		for _, s := range o.segments {
 			all = append(all, s.settle()...)
 		}
 		slices.SortFunc(all, byKey)

@@ -22,7 +22,7 @@ type Tx struct {
 	s       *Store
 	gen     *generation
 	read    *badger.Txn
-	overlay overlay
+	overlay *overlay
 	applied *Applied
 	cells   int // dirty cells
 	bytes   int // their keys and values, roughly
@@ -33,7 +33,7 @@ type Tx struct {
 // Begin starts the transaction. When that is not possible every call on it
 // answers why.
 func (s *Store) Begin() *Tx {
-	t := &Tx{s: s, overlay: overlay{}, applied: &Applied{}}
+	t := &Tx{s: s, applied: &Applied{}}
 	t.src = t
 	g, err := s.pin()
 	if err != nil {
@@ -45,7 +45,7 @@ func (s *Store) Begin() *Tx {
 		t.over = errTxOpen
 		return t
 	}
-	t.gen = g
+	t.gen, t.overlay = g, g.overlay
 	t.read = g.db.NewTransaction(false)
 	t.applied = s.Applied()
 	return t
@@ -68,22 +68,20 @@ const (
 	MaxRecord = maxValue - 64
 )
 
-// cell answers what the transaction knows of a key, reading it at most once.
+// cell answers what is known of a key, and asks the tables if nothing is.
 func (t *Tx) cell(key []byte) (*segment, *cell, error) {
 	if t.over != nil {
 		return nil, nil, t.over
 	}
 	seg := t.overlay.segment(key)
-	if c := seg.cells[string(key)]; c != nil {
+	if c := t.overlay.find(seg, key); c != nil {
 		return seg, c, nil
 	}
 	old, err := fetch(t.read, key)
 	if err != nil {
 		return nil, nil, err
 	}
-	c := &cell{key: bytes.Clone(key), old: old, value: old}
-	seg.cells[string(key)] = c
-	return seg, c, nil
+	return seg, t.overlay.learn(seg, key, old), nil
 }
 
 // Get reads a record as this transaction sees it; false when it is absent.
@@ -205,13 +203,14 @@ func merge(c *cursor, own []*cell, fn func(key []byte, decode func(proto.Message
 }
 
 // Discard ends the transaction without a trace. After Commit it does nothing.
-func (t *Tx) Discard() { t.end(ErrClosed) }
+func (t *Tx) Discard() { t.end(ErrClosed, false) }
 
-func (t *Tx) end(why error) {
+func (t *Tx) end(why error, committed bool) {
 	if t.gen == nil {
 		return
 	}
 	t.over = why
+	t.overlay.end(committed)
 	t.read.Discard()
 	t.gen.leave()
 	t.gen = nil
