@@ -178,16 +178,15 @@ func New(options Options) (*Scheduler, error) {
 	s := &Scheduler{options: options, log: options.Logger, hub: newHub(), announcing: make(chan struct{}, 1)}
 	s.incarnation.Store(newIncarnation())
 	s.reporter = newReporter(s)
-	var mayStart func(*dispatch.Attempt) bool
+	running := dispatch.Config{
+		Grace: options.StuckAfter, MaxOutput: options.MaxOutput, Client: options.Client,
+		BlockPrivate: options.BlockPrivate, Logger: options.Logger, Report: s.reporter.report,
+	}
 	if options.Cluster != nil {
 		s.member = newMember(s)
-		mayStart = s.member.mayStart
+		running.MayStart, running.Wait = s.member.mayStart, s.member.behind
 	}
-	s.dispatcher = dispatch.New(dispatch.Config{
-		MayStart: mayStart,
-		Grace:    options.StuckAfter, MaxOutput: options.MaxOutput, Client: options.Client,
-		BlockPrivate: options.BlockPrivate, Logger: options.Logger, Report: s.reporter.report,
-	})
+	s.dispatcher = dispatch.New(running)
 	s.planner = planner.New(planner.Config{
 		View: func(fn func(*store.Reader) error) error { return s.node.Store().View(fn) },
 		Propose: func(ctx context.Context, c []*raftfsm.Command) ([]*raftfsm.Result, error) {

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/chronos-go/chronos"
-	"github.com/chronos-go/chronos/internal/testhook"
-	"github.com/chronos-go/chronos/raftfsm"
 )
 
 // A lock has one holder in the cluster; who waits gets it when it is given back,
@@ -191,20 +188,7 @@ func TestLockAfterCrash(t *testing.T) {
 // what became of a lock that was asked for. Who waits for it asks again from time to
 // time, not as fast as the leader answers.
 func TestLockFullDisk(t *testing.T) {
-	before := testhook.Raft
-	defer func() { testhook.Raft = before }()
-	var full atomic.Pointer[string] // the node whose disk is full
-	testhook.Raft = func(c *raftfsm.Config) {
-		before(c)
-		node := c.ID
-		c.Guard.Reserve = -1
-		c.Guard.Free = func(string) (free, total uint64, err error) {
-			if p := full.Load(); p != nil && *p == node {
-				return 0, 1 << 40, nil
-			}
-			return 1 << 40, 1 << 40, nil
-		}
-	}
+	full := fullDisks(t)
 	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
 		leader := c.leader()
 		other := slices.DeleteFunc(slices.Clone(c.names), func(name string) bool { return name == leader })[0]

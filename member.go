@@ -80,6 +80,13 @@ func (m *member) mayStart(a *dispatch.Attempt) bool {
 	return false
 }
 
+// behind is asked before what is due starts here: a node that lags, because its disk is
+// full or slow, may not have heard that a job was edited or an attempt taken back. So it
+// waits until it has applied what the leader had one beat before.
+func (m *member) behind() bool {
+	return m.s.node.Behind(m.s.options.Cluster.Lease / beatsPerLease)
+}
+
 // lapse has the node fence itself: it has let go of something, or the log says
 // that its session has ended.
 func (m *member) lapse() {

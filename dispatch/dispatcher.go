@@ -19,6 +19,9 @@ const (
 
 	// clockCheck is how often the wall clock is looked at while attempts wait.
 	clockCheck = time.Second
+
+	// waitCheck is how often Config.Wait is asked while something is due.
+	waitCheck = 10 * time.Millisecond
 )
 
 // Config is what a Dispatcher needs. The zero value works: it reports to nobody.
@@ -47,6 +50,10 @@ type Config struct {
 	// attempt that may not start is dropped without a report, as if it had been
 	// revoked: who forbids it has given it up.
 	MayStart func(*Attempt) bool
+
+	// Wait is asked when attempts come due; nil is never. While it answers true they
+	// wait, and can be taken back; it is asked again and again.
+	Wait func() bool
 
 	// Report takes the result of every attempt, once; that of a handler that was
 	// stuck when the node stopped (HandedBack and Stuck) once more, as HandedBack,
@@ -341,7 +348,11 @@ func (d *Dispatcher) keepTime() {
 func (d *Dispatcher) takeDue() (batch []*Attempt, next time.Time, more bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	batch = d.waiting.due(time.Now())
+	now := time.Now()
+	if d.cfg.Wait != nil && len(d.waiting) > 0 && d.waiting[0].due(now) && d.cfg.Wait() {
+		return nil, now.Add(waitCheck), true
+	}
+	batch = d.waiting.due(now)
 	for _, a := range batch {
 		a.call = d.handlers[a.Handler]
 		a.setState(starting)

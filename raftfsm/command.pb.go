@@ -2834,7 +2834,8 @@ func (x *Beat) GetMarks() []*Mark {
 type Report struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Nodes         []*Heard               `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
-	Odd           *Mark                  `protobuf:"bytes,2,opt,name=odd,proto3" json:"odd,omitempty"` // what a majority has there; who has something else stops
+	Odd           *Mark                  `protobuf:"bytes,2,opt,name=odd,proto3" json:"odd,omitempty"`          // what a majority has there; who has something else stops
+	Applied       uint64                 `protobuf:"varint,3,opt,name=applied,proto3" json:"applied,omitempty"` // by the leader
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2881,6 +2882,13 @@ func (x *Report) GetOdd() *Mark {
 		return x.Odd
 	}
 	return nil
+}
+
+func (x *Report) GetApplied() uint64 {
+	if x != nil {
+		return x.Applied
+	}
+	return 0
 }
 
 type Heard struct {
@@ -3194,10 +3202,11 @@ const file_raftfsm_command_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x10\n" +
 	"\x03sum\x18\x02 \x01(\x04R\x03sum\"6\n" +
 	"\x04Beat\x12.\n" +
-	"\x05marks\x18\x01 \x03(\v2\x18.chronos.raftfsm.v1.MarkR\x05marks\"e\n" +
+	"\x05marks\x18\x01 \x03(\v2\x18.chronos.raftfsm.v1.MarkR\x05marks\"\x7f\n" +
 	"\x06Report\x12/\n" +
 	"\x05nodes\x18\x01 \x03(\v2\x19.chronos.raftfsm.v1.HeardR\x05nodes\x12*\n" +
-	"\x03odd\x18\x02 \x01(\v2\x18.chronos.raftfsm.v1.MarkR\x03odd\"\x95\x01\n" +
+	"\x03odd\x18\x02 \x01(\v2\x18.chronos.raftfsm.v1.MarkR\x03odd\x12\x18\n" +
+	"\aapplied\x18\x03 \x01(\x04R\aapplied\"\x95\x01\n" +
 	"\x05Heard\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\aapplied\x18\x02 \x01(\x04R\aapplied\x12\x16\n" +

@@ -23,6 +23,13 @@ func (p *progress) advance(index uint64) {
 	}
 }
 
+// reached tells if index has been applied.
+func (p *progress) reached(index uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.index >= index
+}
+
 // wait returns when index has been applied, or with ctx.
 func (p *progress) wait(ctx context.Context, index uint64) error {
 	for {

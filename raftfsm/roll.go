@@ -17,6 +17,13 @@ type roll struct {
 	said   map[string]*said
 	report *Report   // a leader's newest answer
 	at     time.Time // when it came
+	heard  [2]heard  // of the newest answers, the newest last
+}
+
+// heard is what a leader had applied when it answered.
+type heard struct {
+	at      time.Time
+	applied uint64
 }
 
 // said is what the leader knows of a node.
@@ -84,7 +91,8 @@ func (r *roll) verdict(node string) *Mark {
 
 // report is what this node, as the leader, knows of the members.
 func (n *Node) report() *Report {
-	out, applied := &Report{}, n.st.Index()
+	applied := n.st.Index()
+	out := &Report{Applied: applied}
 	for _, node := range slices.Sorted(maps.Keys(n.Voters())) {
 		h := &Heard{Node: node, Applied: applied}
 		if node != n.id {
@@ -111,10 +119,28 @@ func (n *Node) told(body []byte) {
 	}
 	n.roll.mu.Lock()
 	n.roll.report, n.roll.at = r, time.Now()
+	n.roll.heard = [2]heard{n.roll.heard[1], {n.roll.at, r.Applied}}
 	n.roll.mu.Unlock()
 	if r.Odd != nil {
 		n.accused(r.Odd)
 	}
+}
+
+// Behind tells if this node has not applied what a leader had applied longer than
+// patience ago, as far as it has heard: it does not know what was decided since.
+func (n *Node) Behind(patience time.Duration) bool {
+	if n.IsLeader() {
+		return false
+	}
+	n.roll.mu.Lock()
+	last := n.roll.heard
+	n.roll.mu.Unlock()
+	for _, h := range last {
+		if time.Since(h.at) > patience && !n.fsm.applied.reached(h.applied) {
+			return true
+		}
+	}
+	return false
 }
 
 // Member is how a member of the cluster is, as the leader sees it: this node, or the

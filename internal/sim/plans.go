@@ -91,6 +91,8 @@ func (w *world) when(r *rand.Rand) when {
 		return when{Every: u*time.Duration(1+r.IntN(3)) + u/3, Anchor: time.Now().Add(-between(r, 0, 100*u)).Truncate(time.Millisecond).UnixNano()}
 	case u < 10*time.Second:
 		return when{SecondStep: []int{2, 3, 5, 7, 10}[r.IntN(5)]}
+	case u > 30*time.Minute: // a long simulation
+		return when{Minutes: []int{r.IntN(60)}, Hours: []int{1, 2, 3, r.IntN(24), r.IntN(24)}, Zone: zones[r.IntN(len(zones))]}
 	case n < 5:
 		return when{MinuteStep: 1 + r.IntN(10), Zone: zones[r.IntN(len(zones))]}
 	case n < 6:

@@ -28,4 +28,7 @@ var profiles = []profile{
 		Fault: 25 * time.Minute, Pause: 3 * time.Minute, Unit: 2 * time.Minute, Jobs: 14, Room: 12, Drain: 20 * time.Second, Stuck: time.Minute, Snapshot: 500},
 	{Name: "quiet", Heartbeat: 10 * time.Second, Lease: 10 * time.Minute, Commit: 10 * time.Second, Length: 7 * 24 * time.Hour,
 		Fault: 3 * time.Hour, Pause: 40 * time.Minute, Unit: 20 * time.Minute, Jobs: 14, Room: 12, Drain: time.Minute, Stuck: 5 * time.Minute, Snapshot: 500},
+	// Only when asked for: as long as the history is kept.
+	{Name: "month", Heartbeat: 10 * time.Second, Lease: 10 * time.Minute, Commit: 10 * time.Second, Length: 28 * 24 * time.Hour,
+		Fault: 6 * time.Hour, Pause: 2 * time.Hour, Unit: time.Hour, Jobs: 14, Room: 12, Drain: time.Minute, Stuck: 5 * time.Minute, Snapshot: 500},
 }

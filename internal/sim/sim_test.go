@@ -16,7 +16,7 @@ var (
 	countFlag   = flag.Int("seeds", 3, "how many seeds")
 	repeatFlag  = flag.Int("repeat", 1, "how often each seed is run: the plan is the same, the run is not")
 	hoursFlag   = flag.Float64("hours", 0, "length of each simulation; 0: the profile's")
-	profileFlag = flag.String("profile", "", "dense, medium, sparse or quiet; empty: drawn from the seed")
+	profileFlag = flag.String("profile", "", "dense, medium, sparse, quiet or month; empty: drawn from the seed")
 	nodesFlag   = flag.Int("nodes", 0, "1, 3 or 5; 0: drawn from the seed")
 	forFlag     = flag.Duration("for", 0, "go on with further seeds for this long")
 	liesFlag    = flag.Duration("lies", 0, "the control: what a kill leaves behind is up to so old")
