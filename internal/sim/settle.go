@@ -2,6 +2,8 @@ package sim
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -129,7 +131,7 @@ func (w *world) finished() bool {
 			return true
 		}
 		if time.Since(begun) > limit {
-			w.log.fault("stuck", jobOf(example), now(), "after %v %d executions are unfinished, such as of %s (%v)", limit, n, example, err)
+			w.log.fault("stuck", jobOf(example), now(), "after %v %d executions are unfinished, such as of %s (%v)\n%s", limit, n, example, err, w.leftOver(example))
 			return false
 		}
 	}
@@ -150,6 +152,19 @@ func (w *world) unfinished() (n int, example string, err error) {
 		}
 	}
 	return n, example, nil
+}
+
+// leftOver shows what of a job is unfinished, and who is there.
+func (w *world) leftOver(job string) string {
+	s := w.up()[0].s
+	var b strings.Builder
+	for x, err := range s.Executions(context.Background(), chronos.Query{Job: job, Status: []chronos.Status{chronos.StatusPending, chronos.StatusRunning}}) {
+		fmt.Fprintf(&b, "%+v (%v)\n", x, err)
+	}
+	for _, m := range s.Status().Members {
+		fmt.Fprintf(&b, "%+v\n", m)
+	}
+	return b.String()
 }
 
 func (w *world) closeAll() {
