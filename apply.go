@@ -98,6 +98,14 @@ func attemptFrom(a raftfsm.Assignment) *dispatch.Attempt {
 	return out
 }
 
+// giveUp gives back an attempt that has not begun; it is given out anew, under the
+// definition as it is then.
+func (s *Scheduler) giveUp(a *dispatch.Attempt) {
+	job, exec, _ := store.SplitID(a.ID)
+	s.reporter.forget(a.ID, a.Token)
+	s.reporter.add(&raftfsm.Command{Body: &raftfsm.Command_HandBack{HandBack: &raftfsm.HandBack{Job: job, Execution: exec, Token: a.Token}}})
+}
+
 // recall gives back an attempt whose job was edited, or says that it has
 // started and goes on.
 func (s *Scheduler) recall(h raftfsm.Holding) {

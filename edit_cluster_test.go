@@ -35,6 +35,15 @@ func fullDisks(t *testing.T) *atomic.Pointer[string] {
 // the same, and is given work. When there is room again it hears first that it was to
 // run a job, and then that the job was edited before that: it does not begin the old one.
 func TestClusterEditUnheardOf(t *testing.T) {
+	for _, before := range []time.Duration{
+		1800 * time.Millisecond, // all are assigned to it by then, for in 200 ms
+		2200 * time.Millisecond, // their instant has passed
+	} {
+		t.Run(before.String(), func(t *testing.T) { editUnheardOf(t, before) })
+	}
+}
+
+func editUnheardOf(t *testing.T, before time.Duration) {
 	full := fullDisks(t)
 	labels := map[string]map[string]string{"a": {"is": "a"}, "b": {"is": "b"}, "c": {"is": "c"}}
 	togetherAs(t, labels, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
@@ -57,7 +66,7 @@ func TestClusterEditUnheardOf(t *testing.T) {
 		put("old")
 		time.Sleep(time.Until(time.Now().Truncate(10 * time.Second).Add(18 * time.Second)))
 		full.Store(&slow)
-		time.Sleep(1800 * time.Millisecond) // all are assigned to it by now, for in 200 ms
+		time.Sleep(before)
 		put("new")
 		edited := time.Now()
 		time.Sleep(4 * time.Second)

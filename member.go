@@ -73,11 +73,30 @@ func (m *member) mayStart(a *dispatch.Attempt) bool {
 	if a.Session != m.s.incarnation.Load() {
 		return false
 	}
-	if m.alive() {
-		return true
+	if !m.alive() {
+		m.lapse()
+		return false
 	}
-	m.lapse()
-	return false
+	if m.outdated(a) {
+		m.s.giveUp(a)
+		return false
+	}
+	return true
+}
+
+// outdated tells if an attempt begins so late that its job may have been edited
+// meanwhile, and was.
+func (m *member) outdated(a *dispatch.Attempt) bool {
+	if time.Since(a.StartAt) < m.s.options.Cluster.Lease/beatsPerLease {
+		return false
+	}
+	outdated := false
+	err := m.s.node.Store().View(func(r *store.Reader) error {
+		job, err := r.Job(a.Job)
+		outdated = job != nil && !job.Deleted && job.Generation == a.Generation && job.Version != a.Version
+		return err
+	})
+	return err == nil && outdated
 }
 
 // behind is asked before what is due starts here: a node that lags, because its disk is
