@@ -235,3 +235,48 @@ func TestClusterMalformed(t *testing.T) {
 		}
 	})
 }
+
+// Whoever has a certificate and opens connections without end, under one name and
+// under many, has a few of them in the end, and the others go on.
+func TestClusterCrowded(t *testing.T) {
+	const tries, allowed = 100, 32
+	synctest.Test(t, func(t *testing.T) {
+		c := newTeam(t, "a", "b", "c")
+		ours := dressed(t, c)
+		c.open("a", "b", "c")
+		for _, n := range c.names {
+			c.run(n, "h")
+		}
+		defer c.closeAll()
+		c.beset(func(addr string) {
+			var conns []net.Conn
+			for i := range tries {
+				for _, who := range []string{"greedy", fmt.Sprintf("name-%d", i)} {
+					conn, err := c.net.Dialer("stranger")(t.Context(), addr)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					secure := tls.Client(conn, ours)
+					conns = append(conns, secure)
+					_, _ = io.WriteString(secure, greeting("CR"[i%2], "team", who, "addr-stranger"))
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			time.Sleep(10 * time.Second)
+			open := 0
+			for i, conn := range conns {
+				_ = conn.SetDeadline(time.Now().Add(time.Millisecond))
+				heard, err := io.ReadAll(conn)
+				timeout, ok := err.(net.Error)
+				if ok && timeout.Timeout() && bytes.HasPrefix(heard, []byte("CHRM")) {
+					open += 1 - i%2 // those of one name
+				}
+				_ = conn.Close()
+			}
+			if open != allowed {
+				t.Errorf("%s: %d connections of one node are open, %d may be", addr, open, allowed)
+			}
+		})
+	})
+}

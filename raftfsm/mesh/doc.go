@@ -14,5 +14,6 @@
 // Listener and Dial: mutual TLS, a private network.
 //
 // A stranger can hold one of a bounded number of places for a bounded time, and
-// is read a bounded number of bytes; then the connection is closed.
+// is read a bounded number of bytes; then the connection is closed. Who has said
+// its hello can have a bounded number of connections, and all together, too.
 package mesh

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -28,24 +29,29 @@ type Config struct {
 
 const (
 	helloTimeout = 5 * time.Second
-	// strangersMax is how many connections may be at their hello at once.
+	// strangersMax is how many connections may be at their hello at once. Who has
+	// been at it for longest gives way: a node says it at once.
 	strangersMax = 128
-	partTimeout  = 500 * time.Millisecond
+	// heardMax is how many nodes are known from nothing but their own hello.
+	heardMax    = 1024
+	partTimeout = 500 * time.Millisecond
 )
 
 // Mesh is one node's end of all connections.
 type Mesh struct {
 	cfg     Config
 	serve   map[Kind]func(node string, conn net.Conn)
-	places  chan struct{}
 	closing chan struct{}
 	owned   sync.WaitGroup
 
-	mu    sync.Mutex
-	book  map[string]string
-	conns map[net.Conn]struct{}
-	off   bool // suspended
-	down  bool
+	mu        sync.Mutex
+	book      map[string]string
+	heard     []string // nodes in the book of which only their hello told, oldest first
+	conns     map[net.Conn]struct{}
+	strangers []net.Conn // those that are at their hello, oldest first
+	guests    guests
+	off       bool // suspended
+	down      bool
 }
 
 // New makes a mesh. serve says who takes incoming connections of a kind; each
@@ -53,8 +59,8 @@ type Mesh struct {
 // connection does. Nothing is accepted before Start.
 func New(cfg Config, serve map[Kind]func(node string, conn net.Conn)) *Mesh {
 	return &Mesh{
-		cfg: cfg, serve: serve, places: make(chan struct{}, strangersMax), closing: make(chan struct{}),
-		book: maps.Clone(cfg.Peers), conns: map[net.Conn]struct{}{},
+		cfg: cfg, serve: serve, closing: make(chan struct{}),
+		book: maps.Clone(cfg.Peers), conns: map[net.Conn]struct{}{}, guests: newGuests(),
 	}
 }
 
@@ -82,21 +88,17 @@ func (m *Mesh) accept() {
 	}
 }
 
-// greet hears a new connection's hello, unless too many are at theirs.
+// greet hears a new connection's hello. If too many are at theirs, the one that
+// takes longest has had its time.
 func (m *Mesh) greet(conn net.Conn) {
-	select {
-	case m.places <- struct{}{}:
-	default:
-		conn.Close()
-		return
-	}
 	if !m.track(conn) {
-		<-m.places
 		return
 	}
+	m.line(conn)
 	m.owned.Go(func() {
 		serve, node, err := m.hear(conn)
-		<-m.places
+		m.leaveLine(conn)
+		m.complain(node, conn.RemoteAddr())
 		if err != nil {
 			m.cfg.Logger.Debug("chronos: connection to the cluster port refused", "from", conn.RemoteAddr(), "error", err)
 			m.drop(conn)
@@ -106,12 +108,32 @@ func (m *Mesh) greet(conn net.Conn) {
 	})
 }
 
+// line puts a connection with the others that are at their hello.
+func (m *Mesh) line(conn net.Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.strangers) >= strangersMax {
+		m.dropLocked(m.strangers[0])
+		m.strangers = m.strangers[1:]
+	}
+	m.strangers = append(m.strangers, conn)
+}
+
+func (m *Mesh) leaveLine(conn net.Conn) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.strangers = slices.DeleteFunc(m.strangers, func(c net.Conn) bool { return c == conn })
+}
+
 // hear reads the hello and answers it.
 func (m *Mesh) hear(conn net.Conn) (serve func(string, net.Conn), node string, err error) {
 	if err := conn.SetDeadline(time.Now().Add(helloTimeout)); err != nil {
 		return nil, "", err
 	}
 	h, err := readHello(conn)
+	if err == nil && h.node == "" {
+		err = fmt.Errorf("%w: it has no name", errStranger)
+	}
 	if err != nil {
 		return nil, "", err
 	}
@@ -132,6 +154,11 @@ func (m *Mesh) hear(conn net.Conn) (serve func(string, net.Conn), node string, e
 	case h.kind == Raft && !known:
 		answer, err = notYet, ErrNotYet
 	}
+	if err == nil {
+		if err := m.admit(h.node, conn); err != nil {
+			return nil, h.node, err
+		}
+	}
 	b, frameErr := frame(byte(answer), withEpoch(ours, m.cfg.Node)...)
 	if frameErr != nil {
 		return nil, "", frameErr
@@ -139,7 +166,7 @@ func (m *Mesh) hear(conn net.Conn) (serve func(string, net.Conn), node string, e
 	if _, writeErr := conn.Write(b); err != nil || writeErr != nil {
 		return nil, "", errors.Join(err, writeErr)
 	}
-	m.Learn(h.node, h.addr)
+	m.hearOf(h.node, h.addr)
 	return serve, h.node, conn.SetDeadline(time.Time{})
 }
 
@@ -219,7 +246,25 @@ func (m *Mesh) Learn(node, addr string) {
 	defer m.mu.Unlock()
 	if addr != "" {
 		m.book[node] = addr
+		m.heard = slices.DeleteFunc(m.heard, func(n string) bool { return n == node })
 	}
+}
+
+// hearOf notes where a node says that it is. Of those whom nobody else knows the
+// newest are remembered.
+func (m *Mesh) hearOf(node, addr string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if addr == "" {
+		return
+	}
+	if _, known := m.book[node]; !known {
+		if m.heard = append(m.heard, node); len(m.heard) > heardMax {
+			delete(m.book, m.heard[0])
+			m.heard = m.heard[1:]
+		}
+	}
+	m.book[node] = addr
 }
 
 // Suspend takes the node off the network, or brings it back: every connection is
@@ -245,6 +290,7 @@ func (m *Mesh) disconnectLocked() {
 func (m *Mesh) dropLocked(conn net.Conn) {
 	if _, ok := m.conns[conn]; ok {
 		delete(m.conns, conn)
+		m.guests.remove(conn)
 		m.owned.Go(func() { part(conn) })
 	}
 }

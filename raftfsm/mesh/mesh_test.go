@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -139,20 +140,40 @@ func TestMeshStrangers(t *testing.T) {
 			}
 			conn.Close()
 		}
-		for range strangersMax { // they say nothing
-			if _, err := p.Dialer("stranger")(t.Context(), "addr-a"); err != nil {
+		silent := make([]net.Conn, strangersMax+50) // they say nothing
+		for i := range silent {
+			conn, err := p.Dialer("stranger")(t.Context(), "addr-a")
+			if err != nil {
 				t.Fatal(err)
 			}
+			silent[i] = conn
 		}
-		if _, err := b.Dial(t.Context(), Commands, "a"); err == nil {
-			t.Error("there was a place left")
+		synctest.Wait()
+		if n := held(a); n != strangersMax {
+			t.Errorf("%d strangers are held, %d may be", n, strangersMax)
+		}
+		if _, err := b.Dial(t.Context(), Commands, "a"); err != nil {
+			t.Errorf("a node has to wait for strangers: %v", err)
+		}
+		for i, conn := range silent {
+			conn.SetReadDeadline(time.Now().Add(time.Millisecond))
+			_, err := conn.Read(make([]byte, 1))
+			if gone := !errors.Is(err, os.ErrDeadlineExceeded); gone != (i <= 50) {
+				t.Errorf("stranger %d of %d: gone %v (%v)", i, len(silent), gone, err)
+			}
 		}
 		time.Sleep(helloTimeout)
 		synctest.Wait()
-		if _, err := b.Dial(t.Context(), Commands, "a"); err != nil {
-			t.Errorf("the places were not given up: %v", err)
+		if n := held(a); n != 1 {
+			t.Errorf("%d connections are held in the end", n)
 		}
 	})
+}
+
+func held(m *Mesh) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.conns)
 }
 
 func FuzzHello(f *testing.F) {
