@@ -115,8 +115,8 @@ func alwaysRefused(ip netip.Addr, metadata []rule) string {
 }
 
 // embeddedIPv4 returns the IPv4 addresses an IPv6 address may stand for: NAT64
-// (RFC 6052, and RFC 8215 in its two usual forms), 6to4, Teredo, and the old
-// IPv4-compatible form.
+// (RFC 6052, and RFC 8215 in its two usual forms), SIIT (RFC 2765), 6to4, Teredo,
+// and the old IPv4-compatible form.
 func embeddedIPv4(addr netip.Addr) []netip.Addr {
 	if !addr.Is6() {
 		return nil
@@ -125,7 +125,7 @@ func embeddedIPv4(addr netip.Addr) []netip.Addr {
 	last := netip.AddrFrom4([4]byte(b[12:16]))
 	in := func(prefix string) bool { return netip.MustParsePrefix(prefix).Contains(addr) }
 	switch {
-	case in("64:ff9b::/96"), in("::/96"):
+	case in("64:ff9b::/96"), in("::ffff:0:0:0/96"), in("::/96"):
 		return []netip.Addr{last}
 	case in("64:ff9b:1::/48"):
 		return []netip.Addr{last, netip.AddrFrom4([4]byte{b[6], b[7], b[9], b[10]})}

@@ -78,6 +78,18 @@ func TestGuard(t *testing.T) {
 		"[2002:a9fe:a9fe::1]:80":         never,
 		"[2001:0:1:2:3:4:5601:5601]:80":  never, // Teredo, inverted
 		"[::169.254.169.254]:80":         never,
+		"[::ffff:0:169.254.169.254]:80":  never, // SIIT
+		"[::ffff:0:10.0.0.1]:80":         private,
+		"[::ffff:0:8.8.8.8]:80":          private,
+		"[::ffff:0.0.0.0]:80":            private,
+		"[::ffff:100.64.0.1]:80":         private,
+		"[64:ff9b:1::10.0.0.1]:80":       private,
+		"[2002:7f00:1::]:80":             private,
+		"[fec0::1]:80":                   private, // site-local
+		"[ff05::1]:80":                   private,
+		"[100::1]:80":                    private, // discard
+		"[fe80::1%25eth0]:80":            never,
+		"[fc00::1%eth0]:80":              private,
 		"[fd00:ec2::254%1]:80":           never,
 		"[::ffff:169.254.169.254%1]:80":  never,
 		"[64:ff9b::100.100.100.200]:443": never,
