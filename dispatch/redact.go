@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -33,20 +34,22 @@ func (w *Webhook) redactor() redactor {
 	for _, value := range w.SecretHeaders {
 		r.add(value)
 		for _, word := range strings.Fields(value) {
-			r.addDerived(word)
+			r.addPart(word)
 		}
 		if _, token, ok := strings.Cut(value, " "); ok {
-			r.addDerived(strings.TrimSpace(token))
+			r.addPart(strings.TrimSpace(token))
 		}
 	}
-	r.add(w.Bearer)
-	r.add(w.BasicPassword)
+	for _, value := range []string{w.Bearer, w.BasicPassword} {
+		r.add(value)
+		r.addPart(value)
+	}
 	if w.basic() {
 		r.addDerived(base64.StdEncoding.EncodeToString([]byte(w.BasicUser + ":" + w.BasicPassword)))
 	}
 	for _, secret := range w.Secrets {
 		r.add(secret)
-		r.addDerived(strings.TrimPrefix(secret, secretPrefix))
+		r.addPart(strings.TrimPrefix(secret, secretPrefix))
 	}
 	slices.SortFunc(r.secrets, func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
@@ -60,12 +63,30 @@ func (r *redactor) add(secret string) {
 		return
 	}
 	r.secrets = append(r.secrets, secret)
-	quoted, _ := json.Marshal(secret)
-	for _, form := range []string{
-		url.QueryEscape(secret), url.PathEscape(secret), strings.Trim(string(quoted), `"`),
-	} {
+	for _, form := range forms(secret) {
 		if form != secret {
 			r.addDerived(form)
+		}
+	}
+}
+
+// forms are the ways in which an echo, or an error that quotes it, writes a text:
+// in a URL, in JSON, as Go quotes it, and quoted once more.
+func forms(s string) []string {
+	inner := func(quoted string) string { return quoted[1 : len(quoted)-1] }
+	inJSON, _ := json.Marshal(s)
+	once := inner(strconv.Quote(s))
+	return []string{
+		url.QueryEscape(s), url.PathEscape(s), (&url.URL{Path: "/" + s}).EscapedPath()[1:],
+		inner(string(inJSON)), once, inner(strconv.Quote(once)), (&url.URL{Path: "/" + once}).EscapedPath()[1:],
+	}
+}
+
+// addPart adds a word of a secret, and what a URL that holds it takes apart.
+func (r *redactor) addPart(part string) {
+	for _, p := range append(strings.Split(part, "/"), part) {
+		if len(p) >= derivedSecret {
+			r.add(p)
 		}
 	}
 }

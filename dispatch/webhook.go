@@ -161,6 +161,8 @@ func readBody(body io.Reader, limit int) (text string, truncated bool) {
 	return string(b), err != nil
 }
 
+var errLocation = errors.New("the answer is a redirect to what is not a URL")
+
 // sendError describes a request that got no answer. Most such failures may pass;
 // a refused address or redirect stays.
 func sendError(req *http.Request, err error) error {
@@ -168,6 +170,9 @@ func sendError(req *http.Request, err error) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
 		target, cause = wrapped.URL, wrapped.Err
+	}
+	if strings.HasPrefix(cause.Error(), "failed to parse Location") {
+		cause = errLocation // net/http would quote it
 	}
 	described := fmt.Errorf("%s %s: %w", req.Method, cleanURL(target), cause)
 	var blocked *BlockedError
