@@ -1,6 +1,10 @@
 package chronos
 
-import "time"
+import (
+	"fmt"
+	"io"
+	"time"
+)
 
 // Job is a named, versioned definition: when to run, what to run, and what to
 // do when things do not go to plan. The zero value of every policy is its
@@ -194,7 +198,8 @@ type Retention struct {
 
 // Secret is a value that is written once and never comes back: reads, logs,
 // errors and history show only that one is set. A Put that contains SecretKept
-// keeps the stored value.
+// keeps the stored value. (Not so in an unexported field of a struct of yours: fmt
+// prints that without asking.)
 type Secret string
 
 // SecretKept is what reads show in place of a secret that is set.
@@ -210,6 +215,16 @@ func (s Secret) String() string {
 
 // GoString does not show the secret.
 func (s Secret) GoString() string { return `"` + s.String() + `"` }
+
+// Format does not show the secret, whatever the verb: fmt asks for no String where
+// the verb does not fit.
+func (s Secret) Format(f fmt.State, verb rune) {
+	text := s.String()
+	if verb == 'q' || verb == 'v' && f.Flag('#') {
+		text = s.GoString()
+	}
+	_, _ = io.WriteString(f, text)
+}
 
 // MarshalText does not show the secret.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -243,6 +258,12 @@ type Webhook struct {
 	FollowRedirects int    // default 0: a redirect is a failure. At most 10
 	PauseOnGone     bool   // 410 pauses the job
 	ContentType     string // default application/json
+}
+
+// Format prints a webhook without its secrets, whatever the verb.
+func (w Webhook) Format(f fmt.State, verb rune) {
+	type plain Webhook // whose secrets are asked how they want to be printed
+	_, _ = fmt.Fprintf(f, fmt.FormatString(f, verb), plain(w))
 }
 
 // Version is one definition a job had.
