@@ -35,6 +35,7 @@ type logBackend interface {
 // such errors stop the node and end Raft's goroutine instead of returning.
 type logStore struct {
 	backend logBackend
+	file    io.Closer // what the backend keeps open; nil: nothing
 	path    string
 	limit   int64 // bytes appended since the newest snapshot that ask for another
 
@@ -63,8 +64,10 @@ const checksumSize = 4
 var errChecksum = errors.New("checksum mismatch")
 
 func newLogStore(backend logBackend, path string, limit int64) *logStore {
+	file, _ := backend.(io.Closer)
 	return &logStore{
 		backend: backend,
+		file:    file,
 		path:    path,
 		limit:   limit,
 		closing: make(chan struct{}),
@@ -79,10 +82,10 @@ func (s *logStore) release() { s.once.Do(func() { close(s.closing) }) }
 // close closes the file. Raft must be down.
 func (s *logStore) close() error {
 	s.release()
-	if c, ok := s.backend.(io.Closer); ok {
-		return c.Close()
+	if s.file == nil {
+		return nil
 	}
-	return nil
+	return s.file.Close()
 }
 
 // FirstIndex implements raft.LogStore.

@@ -1,10 +1,6 @@
 package raftfsm
 
-import (
-	"io"
-
-	"github.com/hashicorp/raft"
-)
+import "github.com/hashicorp/raft"
 
 // watchedBackend lets a test come before each write to the log.
 type watchedBackend struct {
@@ -18,12 +14,4 @@ func (w *watchedBackend) StoreLogs(logs []*raft.Log) error {
 		return err
 	}
 	return w.logBackend.StoreLogs(logs)
-}
-
-// Close implements io.Closer.
-func (w *watchedBackend) Close() error {
-	if c, ok := w.logBackend.(io.Closer); ok {
-		return c.Close()
-	}
-	return nil
 }
