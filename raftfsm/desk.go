@@ -204,7 +204,7 @@ func (d *desk) commit(ctx context.Context, body []byte) (code byte, answer []byt
 	if !d.leads() {
 		return saidAgain, nil
 	}
-	r, err := decodeCommands(body)
+	r, err := decodeCommands(body, d.node.cfg.level())
 	if err != nil {
 		return saidWrong, []byte(err.Error())
 	}

@@ -109,8 +109,10 @@ func decodeResults(b []byte) (results []*Result, index uint64, err error) {
 	return results, index, nil
 }
 
-// decodeCommands reads and checks what another node wants committed.
-func decodeCommands(body []byte) (*request, error) {
+// decodeCommands reads and checks what another node wants committed by a program
+// that knows feature levels up to this one. One beyond would stop this node, and all
+// like it, at every start.
+func decodeCommands(body []byte, level uint32) (*request, error) {
 	batch := &Batch{}
 	if err := proto.Unmarshal(body, batch); err != nil {
 		return nil, fmt.Errorf("%w: %v", errWire, err)
@@ -120,6 +122,9 @@ func decodeCommands(body []byte) (*request, error) {
 	}
 	r := &request{body: body, n: len(batch.Commands), done: make(chan answer, 1)}
 	for _, c := range batch.Commands {
+		if asked := c.GetRaise().GetLevel(); asked > level {
+			return nil, fmt.Errorf("%w (level %d; this program knows %d)", ErrLevel, asked, level)
+		}
 		r.weight += weigh(c, proto.Size(c))
 	}
 	if r.n == 0 || len(body) > entryBytes || r.weight > entryCells && r.n > 1 {

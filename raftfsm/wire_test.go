@@ -28,7 +28,7 @@ func FuzzWire(f *testing.F) {
 		if again := got.encode(); !bytes.Equal(again, data[:len(again)]) {
 			t.Fatalf("%x came back as %x", data, again)
 		}
-		if r, err := decodeCommands(got.body); err == nil && (r.n == 0 || len(r.body) > entryBytes) {
+		if r, err := decodeCommands(got.body, Level); err == nil && (r.n == 0 || len(r.body) > entryBytes) {
 			t.Fatalf("accepted %d commands of %d bytes", r.n, len(r.body))
 		}
 		if results, index, err := decodeResults(got.body); err == nil {
@@ -51,8 +51,18 @@ func TestWireRefuses(t *testing.T) {
 	for name, body := range map[string]string{
 		"empty": "", "no body": "\x0a\x00", "unknown field": "\x0a\x04\xa2\x01\x01x", "not protobuf": "\xff\xff\xff",
 	} {
-		if r, err := decodeCommands([]byte(body)); err == nil {
+		if r, err := decodeCommands([]byte(body), Level); err == nil {
 			t.Errorf("%s: accepted %d commands", name, r.n)
 		}
+	}
+	raise, err := appendCommand(nil, &Command{Body: &Command_Raise{Raise: &Raise{Level: Level + 1}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := decodeCommands(raise, Level); !errors.Is(err, ErrLevel) {
+		t.Errorf("a level that would stop every node: %v", err)
+	}
+	if _, err := decodeCommands(raise, Level+1); err != nil {
+		t.Errorf("a level that is known: %v", err)
 	}
 }
