@@ -224,10 +224,43 @@ func (c *child) work() int {
 // settleLimit is how long whatever a crash left behind may stay unfinished.
 const settleLimit = 60 * time.Second
 
-// settle pauses every job and waits until nothing is unfinished.
+// behind tells if an instant of a job passed a while ago and has no row yet.
+func behind(j chronos.Job) bool {
+	return !j.State.NextDue.IsZero() && time.Since(j.State.NextDue) > behindBy
+}
+
+// catchUp waits until no job is behind, and notes when that was.
+func (c *child) catchUp(ctx context.Context) error {
+	for {
+		late, now := "", time.Now()
+		for j, err := range c.s.Jobs(ctx, nil) {
+			if err != nil {
+				return fmt.Errorf("behind after %v: %s (%w)", settleLimit, late, err)
+			}
+			if behind(j) {
+				late = j.ID
+			}
+		}
+		if late == "" {
+			c.rec.even(now)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("behind after %v: %s", settleLimit, late)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// settle waits until no job is behind, pauses every job and waits until nothing is
+// unfinished.
 func (c *child) settle() error {
 	ctx, cancel := context.WithTimeout(context.Background(), settleLimit)
 	defer cancel()
+	if err := c.catchUp(ctx); err != nil {
+		return err
+	}
 	for j, err := range c.s.Jobs(ctx, nil) {
 		if err != nil {
 			return err

@@ -45,9 +45,7 @@ func (c *child) tell(ctx context.Context, o order, a *answer) error {
 	case opSync:
 		return c.s.Sync(ctx)
 	case opBehind:
-		return c.count(ctx, a, func(j chronos.Job) int {
-			return btoi(time.Since(j.State.NextDue) > time.Second && !j.State.NextDue.IsZero())
-		})
+		return c.count(ctx, a, func(j chronos.Job) int { return btoi(behind(j)) })
 	case opUnfinishedOf:
 		j, err := c.s.Get(ctx, o.Job)
 		a.Count = j.State.Unfinished

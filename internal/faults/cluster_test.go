@@ -155,8 +155,16 @@ func (c *cluster) settle() {
 		return a.Count, err
 	}
 	c.eventually("no job is behind", time.Minute, func() bool {
+		if _, err := c.members[0].ask(order{Op: opSync}); err != nil {
+			return false // what it says of jobs may be old
+		}
+		now := time.Now()
 		n, err := count(opBehind)
-		return err == nil && n == 0
+		if err != nil || n > 0 {
+			return false
+		}
+		c.rec.even(now)
+		return true
 	})
 	c.eventually("all jobs are paused", time.Minute, func() bool {
 		_, err := c.members[0].ask(order{Op: opPause})

@@ -60,13 +60,13 @@ func (k *checker) generations(id string, j *jobDump) []*generation {
 		if c == nil {
 			continue // reported elsewhere
 		}
-		k.layOut(g, c.begin, v, j, i, doubts)
+		k.layOut(id, g, c.begin, v, j, i, doubts)
 	}
 	return out
 }
 
 // layOut adds the instants of one version.
-func (k *checker) layOut(g *generation, put event, v versionDump, j *jobDump, i int, doubts []interval) {
+func (k *checker) layOut(id string, g *generation, put event, v versionDump, j *jobDump, i int, doubts []interval) {
 	p := put.Plan
 	from, surely := put.T, v.At // it holds from somewhere in (put.T, v.At]
 	var until, atMost int64     // up to somewhere in [until, atMost]
@@ -78,7 +78,7 @@ func (k *checker) layOut(g *generation, put event, v versionDump, j *jobDump, i 
 		}
 		g.last = next.Number
 	} else {
-		until, atMost = k.horizon(j, p)
+		until, atMost = k.horizon(id, j, p)
 	}
 	until = max(until, surely) // nothing may have come due at all
 	g.add(p.instants(from, surely), false)
@@ -90,10 +90,13 @@ func (k *checker) layOut(g *generation, put event, v versionDump, j *jobDump, i 
 
 // horizon is how far the ledger of a job that exists has to be complete: up to
 // what comes due next. What was overdue when a job was paused is accounted for
-// by the resume, edit or deletion; only where a pause came while everything
-// was up to date, as in the end, can nothing be overdue.
-func (k *checker) horizon(j *jobDump, p *plan) (until, atMost int64) {
+// by the resume, edit or deletion. In the end the campaign waits until no job is
+// behind, and pauses then: what was due before that wait ended has its row, however
+// late it came.
+func (k *checker) horizon(id string, j *jobDump, p *plan) (until, atMost int64) {
 	switch {
+	case j.Paused && k.settled && k.evenBefore(id, j) != 0:
+		return k.evenBefore(id, j) - int64(behindBy), j.PausedAt + lookAhead
 	case j.Paused && k.settled:
 		return j.PausedAt - int64(time.Second) - lagging(j), j.PausedAt + lookAhead
 	case j.Paused:
@@ -112,9 +115,30 @@ func (k *checker) horizon(j *jobDump, p *plan) (until, atMost int64) {
 	return k.dump.At, k.dump.At
 }
 
+// behindBy is for how long an instant may have passed in a job that is not behind.
+const behindBy = time.Second
+
+// evenBefore is when the campaign found that no job is behind, before it paused this
+// one for good; 0 if the pause is another one.
+func (k *checker) evenBefore(id string, j *jobDump) (at int64) {
+	pos := -1
+	for _, e := range k.journal {
+		if e.Kind == "even" && e.T <= j.PausedAt {
+			at, pos = e.T, e.pos
+		}
+	}
+	for _, e := range k.byJob[id] {
+		if e.Kind == "begin" && e.Op != "pause" && e.pos > pos {
+			return 0
+		}
+	}
+	return at
+}
+
 // lagging is by how much a job's rows came late in the ten seconds before it was
 // paused: under a load that is too high as many instants may not have had their
-// turn. It is 0 for a job that was fired ahead, as it should be.
+// turn. It is 0 for a job that was fired ahead, as it should be. It is needed for pauses
+// in the middle of a campaign only.
 func lagging(j *jobDump) (late int64) {
 	for _, r := range j.Rows {
 		if r.Origin == chronos.OriginSchedule && r.Created > j.PausedAt-int64(10*time.Second) && r.Created <= j.PausedAt {

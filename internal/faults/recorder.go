@@ -18,7 +18,7 @@ type event struct {
 	Mono int64  `json:"m,omitempty"` // the machine's elapsed clock, the same in all processes
 	PID  int    `json:"p"`
 	Node string `json:"w,omitempty"`
-	Kind string `json:"k"` // open, begin, ack, err, start, end; in a cluster also retry, kill, down, freeze, frozen, thaw, cut, heal
+	Kind string `json:"k"` // open, begin, ack, err, start, end, even; in a cluster also retry, kill, down, freeze, frozen, thaw, cut, heal
 
 	Seq     string `json:"s,omitempty"` // names a call; its actor and note in the ledger
 	Op      string `json:"o,omitempty"`
@@ -86,6 +86,13 @@ func (r *recorder) write(e event) {
 		e.Node = r.node
 	}
 	r.put(e)
+}
+
+// even notes that at an instant no job was behind.
+func (r *recorder) even(at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.put(event{T: at.UnixNano(), Mono: elapsed(), PID: os.Getpid(), Node: r.node, Kind: "even"})
 }
 
 // put appends an event as it is.
