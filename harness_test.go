@@ -16,6 +16,7 @@ import (
 
 	"github.com/chronos-go/chronos"
 	"github.com/chronos-go/chronos/internal/testhook"
+	"github.com/chronos-go/chronos/internal/testleak"
 	"github.com/chronos-go/chronos/raftfsm"
 )
 
@@ -365,7 +366,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	os.Setenv("ZONEINFO", dir) // looked at first; see moveZone
-	code := m.Run()
+	code := testleak.Run(m)
 	os.RemoveAll(dir)
 	os.Exit(code)
 }

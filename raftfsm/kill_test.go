@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chronos-go/chronos/internal/testleak"
 	"github.com/chronos-go/chronos/store"
 )
 
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 		victim(dir)
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(testleak.Run(m))
 }
 
 // victim puts jobs from several goroutines and says which were acknowledged.

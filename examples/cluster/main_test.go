@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/chronos-go/chronos"
+	"github.com/chronos-go/chronos/internal/testleak"
 )
 
 // TestMain is main for the nodes, which are this program again.
@@ -22,7 +23,7 @@ func TestMain(m *testing.M) {
 	if home := os.Getenv(nodeEnv); home != "" {
 		os.Exit(nodeMain(home, os.Stdin, os.Stdout))
 	}
-	os.Exit(m.Run())
+	os.Exit(testleak.Run(m))
 }
 
 // The whole of it, with shorter pauses.

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/chronos-go/chronos/internal/testleak"
 )
 
 var (
@@ -31,7 +33,7 @@ func TestMain(m *testing.M) {
 	if text := os.Getenv(childEnv); text != "" {
 		os.Exit(childMain(text))
 	}
-	os.Exit(m.Run())
+	os.Exit(testleak.Run(m))
 }
 
 // random is a source for the parent, whose seed is printed with a failure.
