@@ -61,6 +61,10 @@ func readPeersFile(path string) (survivors, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot be read: %v", err)
 	}
+	return decodePeers(content)
+}
+
+func decodePeers(content []byte) (survivors, error) {
 	dec := json.NewDecoder(bytes.NewReader(content))
 	dec.DisallowUnknownFields()
 	var list survivors

@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"maps"
 	"os"
 	"path/filepath"
@@ -151,6 +153,33 @@ func FuzzBackup(f *testing.F) {
 		}
 		if err := CheckLoaded(key, file); err == nil && (leftBehind(key) || writableKey(key) != nil) {
 			t.Fatalf("%q may be loaded", key)
+		}
+	})
+}
+
+// FuzzClean: the list that a clean stop leaves is refused, or is the one that was
+// written; a name in it may lead nowhere else.
+func FuzzClean(f *testing.F) {
+	sealed := func(body string) []byte {
+		return fmt.Appendf([]byte(body), "%08x\n", crc32.Checksum([]byte(body), castagnoli))
+	}
+	f.Add([]byte("chronos clean 000001\n16 00ff name.sst\n"), true)
+	f.Add([]byte("chronos clean 000001\n-1 zz ../name\n"), true)
+	f.Add(sealed("chronos clean 000001\n"), false)
+	f.Add([]byte("\n\n"), false)
+	f.Fuzz(func(t *testing.T, content []byte, seal bool) {
+		if seal { // get past the checksum
+			content = sealed(string(content))
+		}
+		files, err := parseClean(content, "000001")
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) {
+				t.Fatal(err)
+			}
+			return
+		}
+		if lines := bytes.Count(content, []byte("\n")); len(files) > lines {
+			t.Fatalf("%d files in %d lines", len(files), lines)
 		}
 	})
 }
