@@ -129,7 +129,7 @@
 //     when there is room (docs/operations.md has what is left of the risk).
 //   - A handler that panics, hangs or floods its output harms no other job.
 //
-// How these are tested is in docs/testing.md.
+// What proves each of these is in docs/guarantees.md, how it is tested in docs/testing.md.
 //
 // # Cluster
 //
