@@ -21,6 +21,7 @@ type checker struct {
 	attempts map[string][]*attempt // by job
 	redriven map[string]bool       // executions
 	asked    map[string]bool       // executions that somebody wanted to end
+	spans    *spans
 }
 
 // check is the whole of it.
@@ -42,18 +43,21 @@ func check(w *world, d *dumps) {
 	for _, a := range w.log.attempts {
 		k.attempts[a.job] = append(k.attempts[a.job], a)
 	}
+	k.spans = k.accepted()
 	for id, j := range k.jobs {
 		k.checkVersions(id, j)
 		k.checkRequests(id, j)
 		k.checkLedger(id, j)
 		k.checkAttempts(id, j)
 		k.checkRows(id, j)
+		k.checkPlacement(id, j)
 	}
 	for job := range k.attempts {
 		if k.jobs[job] == nil {
 			k.fault("lost", job, k.attempts[job][0].start, "started, and there was no such job")
 		}
 	}
+	k.checkPlaces()
 	k.checkSame()
 	k.checkLocks()
 	k.checkLinear()
@@ -147,8 +151,8 @@ func (k *checker) checkRequests(id string, j *jobDump) {
 			k.fault("twice", id, nanos(r.Due), "row %s is there twice", r.ID)
 		}
 		byID[r.ID] = true
-		if r.Origin == chronos.OriginTrigger {
-			byKey[r.Key]++
+		if r.Origin == chronos.OriginTrigger && r.Key != "" {
+			byKey[strings.TrimSpace(r.Key+" "+r.Target)]++
 		}
 		if r.Origin == chronos.OriginBackfill {
 			byActor[r.Actor]++
@@ -158,7 +162,7 @@ func (k *checker) checkRequests(id string, j *jobDump) {
 		}
 	}
 	for key, n := range byKey {
-		if key != "" && n > 1 {
+		if n > 1 {
 			k.fault("twice", id, 0, "trigger %s has %d executions", key, n)
 		}
 	}
@@ -224,7 +228,7 @@ func (k *checker) checkOutput(id string, r chronos.Execution) {
 
 // checkFailures: no more attempts fail than may.
 func (k *checker) checkFailures(id string, p *plan, r chronos.Execution) {
-	if r.Elided > 0 || k.redriven[r.ID] || !strings.HasPrefix(id, "fixed/") {
+	if r.Elided > 0 || k.redriven[r.ID] || !once(id) {
 		return
 	}
 	n := 0

@@ -111,14 +111,19 @@ func succeeded(list []*attempt, token uint64) bool {
 // checkTokens: the tokens of an exclusive job grow in the order in which attempts
 // start.
 func (k *checker) checkTokens(id string, list []*attempt) {
-	last := map[uint64]uint64{} // by generation
+	type lane struct {
+		gen    uint64
+		target string
+	}
+	last := map[lane]uint64{}
 	for _, a := range list {
 		if !a.exclusive || a.void {
 			continue
 		}
-		if a.token <= last[a.gen] {
-			k.fault("fence", id, a.start, "token %d started after %d: %s", a.token, last[a.gen], a)
+		in := lane{a.gen, a.target}
+		if a.token <= last[in] {
+			k.fault("fence", id, a.start, "token %d started after %d: %s", a.token, last[in], a)
 		}
-		last[a.gen] = a.token
+		last[in] = a.token
 	}
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +82,78 @@ func TestChecker(t *testing.T) {
 	}
 }
 
+// beside puts the same job on another node beside the first one, at the same instants.
+func beside(w *world, j *jobDump, change func(p *plan)) {
+	one := w.log.attempts[0].proc
+	one.labels = map[string]string{"gpu": "yes"}
+	other := &proc{w: w, name: "b", labels: map[string]string{}}
+	change(w.log.calls[0].plan)
+	for i := range 3 {
+		r, a := j.rows[i], *w.log.attempts[i]
+		j.rows[i].ID, j.rows[i].Target, j.rows[i].Node, w.log.attempts[i].exec, w.log.attempts[i].target = r.ID+"@a", "a", "a", a.exec+"@a", "a"
+		r.ID, r.Target, r.Node, r.FencingToken, r.Attempts = r.ID+"@b", "b", "b", r.FencingToken+10, nil
+		r.Attempts = []chronos.Attempt{{Number: 1, FencingToken: r.FencingToken, Status: chronos.StatusSucceeded}}
+		a.exec, a.target, a.node, a.proc, a.token = r.ID, "b", "b", other, r.FencingToken
+		j.rows, w.log.attempts = append(j.rows, r), append(w.log.attempts, &a)
+	}
+	for i, a := range w.log.attempts { // each goes on until the next instant has begun
+		a.startPos, a.endPos, a.end = 10*i+3, 10*i+4, a.end+int64(11*time.Second)
+	}
+}
+
+func everywhere(p *plan) { p.EveryNode, p.Overlap = true, chronos.OverlapAllowAll }
+
+// What a job for every node left behind, and what is bound to labels and to a
+// concurrency key.
+func TestCheckerPlacement(t *testing.T) {
+	inOrder := func(w *world, j *jobDump) { beside(w, j, everywhere) }
+	for _, change := range []func(*world, *jobDump){
+		inOrder,
+		func(w *world, j *jobDump) { // b was told to stop: it need not have a part
+			inOrder(w, j)
+			w.log.attempts[3].proc.stopped.Store(w.log.attempts[4].start)
+			j.rows, w.log.attempts = slices.Delete(j.rows, 4, 5), slices.Delete(w.log.attempts, 4, 5)
+		},
+		func(w *world, _ *jobDump) { w.log.calls[0].plan.Key, w.log.calls[0].plan.Places = "k", 1 },
+	} {
+		if found := fixture(change); len(found) > 0 {
+			t.Errorf("in order: %+v", found)
+		}
+	}
+	for want, change := range map[string]func(*world, *jobDump){
+		"placement: instant 01 00:00:20.000 was fired": func(w *world, j *jobDump) {
+			inOrder(w, j)
+			j.rows, w.log.attempts = slices.Delete(j.rows, 4, 5), slices.Delete(w.log.attempts, 4, 5)
+		},
+		"ledger: instant 01 00:00:20.000 is in 3 rows": func(w *world, j *jobDump) {
+			inOrder(w, j)
+			r := j.rows[1]
+			r.ID += "2"
+			j.rows = append(j.rows, r)
+		},
+		"placement: is for node \"a\"": func(w *world, j *jobDump) {
+			inOrder(w, j)
+			w.log.attempts[1].node = "b"
+		},
+		"placement: is for a, and was on b": func(w *world, j *jobDump) {
+			inOrder(w, j)
+			j.rows[1].Node = "b"
+		},
+		"placement: is for node \"\"": func(w *world, _ *jobDump) { everywhere(w.log.calls[0].plan) },
+		"placement: asks for nodes with [gpu]": func(w *world, j *jobDump) {
+			beside(w, j, func(p *plan) { everywhere(p); p.Needs = []string{"gpu"} })
+		},
+		"key: 2 executions of k are unfinished": func(w *world, j *jobDump) {
+			w.log.calls[0].plan.Key, w.log.calls[0].plan.Places = "k", 1
+			j.rows[0].EndedAt, j.rows[1].EndedAt = j.rows[1].Due.Add(time.Second), j.rows[1].Due.Add(time.Second)
+		},
+	} {
+		if found := fixture(change); !slices.ContainsFunc(found, func(v violation) bool { return strings.HasPrefix(v.kind+": "+v.text, want) }) {
+			t.Errorf("%s: not seen, but %+v", want, found)
+		}
+	}
+}
+
 // Two live attempts of an exclusive job, and two holders of a lock, are seen as they
 // begin.
 func TestLiveChecks(t *testing.T) {
@@ -94,6 +167,14 @@ func TestLiveChecks(t *testing.T) {
 		if len(w.log.found) != 1 || w.log.found[0].kind != "exclusive" {
 			t.Errorf("found %+v", w.log.found)
 		}
+		for i, places := range []int{2, 1} { // the second one goes by one place
+			c := &attempt{proc: a.proc, job: "k", exec: fmt.Sprint("k:", i), token: 3, ctx: t.Context(), key: "k", places: places}
+			w.log.beginAttempt(c)
+		}
+		if len(w.log.found) != 2 || w.log.found[1].kind != "key" {
+			t.Errorf("found %+v", w.log.found)
+		}
+		w.log.found = w.log.found[:1]
 		h := &holding{name: "l", proc: a.proc, token: 1, ctx: t.Context()}
 		second := *h
 		second.token = 2

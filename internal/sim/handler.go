@@ -42,7 +42,13 @@ func (p *proc) handler(ctx context.Context, x chronos.Execution) (err error) {
 	}
 	a := &attempt{
 		node: p.name, proc: p, job: x.Job, exec: x.ID, gen: x.Generation, version: x.Version, token: x.FencingToken, number: x.Attempt,
-		due: nanos(x.Due), ready: nanos(x.ReadyAt), origin: string(x.Origin), ctx: ctx, exclusive: p.w.exclusive(x.Job, w.Seq),
+		due: nanos(x.Due), ready: nanos(x.ReadyAt), origin: string(x.Origin), ctx: ctx, target: targetOf(x.ID),
+	}
+	if put := p.w.putBy(w.Seq); put != nil {
+		a.exclusive = put.exclusive()
+		if once(x.Job) {
+			a.key, a.places = put.Key, put.Places
+		}
 	}
 	if at := p.w.strayed(p); at != 0 && ctx.Err() == nil {
 		p.w.log.fault("fence", x.Job, now(), "cut off since %s, and begins %s", clock(at), a)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -16,7 +18,8 @@ type log struct {
 	lines    []line
 	calls    []*call
 	attempts []*attempt
-	live     map[string]map[*attempt]bool // of exclusive jobs, by job and generation
+	live     map[string]map[*attempt]bool // of exclusive jobs, by job, generation and target
+	keyed    map[string]map[*attempt]bool // by concurrency key
 	ending   map[string]bool              // executions that somebody terminates
 	holders  map[string]map[*holding]bool // of locks, by name
 	found    []violation
@@ -43,7 +46,7 @@ type violation struct {
 }
 
 func newLog() *log {
-	return &log{live: map[string]map[*attempt]bool{}, ending: map[string]bool{}, holders: map[string]map[*holding]bool{}, counts: map[string]int{}}
+	return &log{live: map[string]map[*attempt]bool{}, keyed: map[string]map[*attempt]bool{}, ending: map[string]bool{}, holders: map[string]map[*holding]bool{}, counts: map[string]int{}}
 }
 
 func now() int64 { return time.Now().UnixNano() }
@@ -173,6 +176,9 @@ type attempt struct {
 	how        string // "ok" or the error
 	cause      string // why its context had ended
 	exclusive  bool
+	target     string // the node that it is for
+	key        string // the concurrency key of a job that was put once
+	places     int
 	void       bool // given up before it came to note its start
 }
 
@@ -204,21 +210,45 @@ func (l *log) beginAttempt(a *attempt) {
 		l.faultLocked("early", a.job, a.start, "began before its instant %s: %s", clock(a.ready), a)
 	}
 	a.void = a.ctx.Err() != nil
-	if !a.exclusive || a.void {
+	if a.void {
 		return
 	}
-	key := fmt.Sprint(a.job, " ", a.gen)
-	if l.live[key] == nil {
-		l.live[key] = map[*attempt]bool{}
+	if a.exclusive {
+		for _, other := range l.join(l.live, fmt.Sprint(a.job, " ", a.gen, " ", a.target), a) {
+			l.faultLocked("exclusive", a.job, a.start, "two live attempts: %s, and %s", other, a)
+		}
 	}
-	for other := range l.live[key] {
+	if a.key != "" {
+		l.enterKey(a)
+	}
+}
+
+// join adds an attempt to those of a group, and answers with the others of it that
+// are live.
+func (l *log) join(groups map[string]map[*attempt]bool, group string, a *attempt) (others []*attempt) {
+	if groups[group] == nil {
+		groups[group] = map[*attempt]bool{}
+	}
+	for other := range groups[group] {
 		if other.over() || l.ending[other.exec] {
-			delete(l.live[key], other)
+			delete(groups[group], other)
 			continue
 		}
-		l.faultLocked("exclusive", a.job, a.start, "two live attempts: %s, and %s", other, a)
+		others = append(others, other)
 	}
-	l.live[key][a] = true
+	groups[group][a] = true
+	return others
+}
+
+// enterKey looks whether a concurrency key has more live holders than places.
+func (l *log) enterKey(a *attempt) {
+	holders := map[string]*attempt{a.exec: a}
+	for _, other := range l.join(l.keyed, a.key, a) {
+		holders[other.exec] = other
+	}
+	if len(holders) > a.places {
+		l.faultLocked("key", a.job, a.start, "%d executions of %s are live, it has %d places: %v", len(holders), a.key, a.places, slices.Collect(maps.Values(holders)))
+	}
 }
 
 // terminating notes that an execution is about to be ended without waiting for its

@@ -33,6 +33,11 @@ type plan struct {
 	Remove     bool             `json:",omitempty"`
 	PauseFail  bool             `json:",omitempty"`
 	BufferMax  int              `json:",omitempty"`
+	Needs      []string         `json:",omitempty"` // labels of a node
+	EveryNode  bool             `json:",omitempty"`
+	Sticky     bool             `json:",omitempty"`
+	Key        string           `json:",omitempty"` // shared with others, that have as many
+	Places     int              `json:",omitempty"`
 	Work       work
 }
 
@@ -96,8 +101,20 @@ func (p *plan) job() chronos.Job {
 		Overlap: p.Overlap, BufferMax: p.BufferMax, Misfire: p.Misfire, CatchUpMax: p.CatchUpMax, CatchUpWindow: p.Window,
 		Delivery: p.Delivery, Retry: chronos.Retry{MaxAttempts: p.Attempts, Initial: p.Initial, NoJitter: p.NoJitter},
 		Timeout: p.Timeout, StartDeadline: p.Deadline, Priority: p.Priority, MaxRuns: p.MaxRuns,
-		RemoveAfter: p.Remove, PauseOnFailure: p.PauseFail,
+		RemoveAfter: p.Remove, PauseOnFailure: p.PauseFail, Placement: p.placement(),
+		Concurrency: chronos.Concurrency{Key: p.Key, Limit: p.Places},
 	}
+}
+
+func (p *plan) placement() chronos.Placement {
+	at := chronos.Placement{EveryNode: p.EveryNode, Sticky: p.Sticky}
+	for _, d := range p.Needs {
+		if at.Labels == nil {
+			at.Labels = map[string]string{}
+		}
+		at.Labels[d] = "yes"
+	}
+	return at
 }
 
 // instants lists the due instants in (from, to], by counting.

@@ -116,5 +116,6 @@ func (c *caller) randomPlan(job string) *plan {
 	if c.r.IntN(3) == 0 {
 		p.Misfire = chronos.MisfireAll
 	}
+	c.place(p)
 	return p
 }

@@ -15,14 +15,16 @@ import (
 
 // proc is a process: one opening of one node's directory.
 type proc struct {
-	w    *world
-	name string
-	n    int // how many there were of this name before
-	dir  string
-	disk *disk
-	cut  atomic.Bool   // it has no network any more
-	dead chan struct{} // closed when it was killed
-	once sync.Once
+	w       *world
+	name    string
+	n       int // how many there were of this name before
+	dir     string
+	labels  map[string]string
+	stopped atomic.Int64 // when it was told to stop, 0: not yet
+	disk    *disk
+	cut     atomic.Bool   // it has no network any more
+	dead    chan struct{} // closed when it was killed
+	once    sync.Once
 
 	up   bool               // the world's lock: New has returned, Run runs
 	s    *chronos.Scheduler // nil until New has returned
@@ -48,7 +50,7 @@ func (p *proc) open() error {
 	w := p.w
 	o := chronos.Options{
 		Dir: p.dir, Node: p.name, Retention: chronos.Retention{Age: -1, Count: -1}, Logger: w.logger(p),
-		Concurrency: w.pro.Room, DrainTimeout: w.pro.Drain, StuckAfter: w.pro.Stuck,
+		Labels: p.labels, Concurrency: w.pro.Room, DrainTimeout: w.pro.Drain, StuckAfter: w.pro.Stuck,
 	}
 	if w.clustered {
 		o.Cluster = w.membership(p)
@@ -78,6 +80,7 @@ func (p *proc) close() error {
 	if p.s == nil {
 		return nil
 	}
+	p.stopped.Store(now())
 	p.stop()
 	runErr := <-p.ran
 	err := p.s.Close()

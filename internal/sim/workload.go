@@ -15,7 +15,7 @@ import (
 // What callers do all the time.
 
 func (w *world) work() {
-	fixed := w.fixedPlans()
+	fixed := append(w.fixedPlans(), w.placedPlans()...)
 	ready := make(chan struct{})
 	w.hire(func(c *caller) { c.declare(fixed); close(ready); c.runAgain(fixed) }, "declare")
 	for i := range 3 {
@@ -197,7 +197,7 @@ func (c *caller) triggerOnce(p *plan, n int, execs []string) []string {
 }
 
 func (c *caller) backfill(p *plan) {
-	if len(p.When) == 0 {
+	if len(p.When) == 0 || p.EveryNode {
 		return
 	}
 	to := time.Now().Add(-c.w.pro.Unit * time.Duration(1+c.r.IntN(20)))
@@ -284,6 +284,15 @@ func jobOf(exec string) string {
 	job, _, _ := strings.Cut(exec, ":")
 	return job
 }
+
+// targetOf is the node that an execution is for, "" if it is for any.
+func targetOf(exec string) string {
+	_, target, _ := strings.Cut(exec, "@")
+	return target
+}
+
+// once tells if a job is put as one plan only.
+func once(job string) bool { return strings.HasPrefix(job, "fixed/") }
 
 func seqOf(payload []byte) string {
 	var w work

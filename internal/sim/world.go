@@ -142,7 +142,7 @@ func (w *world) membership(p *proc) *chronos.Cluster {
 func (w *world) start(name string) {
 	w.mu.Lock()
 	w.opens[name]++
-	p := &proc{w: w, name: name, n: w.opens[name], dir: w.homes[name], dead: make(chan struct{}), disk: &disk{free: plenty}}
+	p := &proc{w: w, name: name, n: w.opens[name], dir: w.homes[name], labels: w.labels(name), dead: make(chan struct{}), disk: &disk{free: plenty}}
 	w.procs[name] = p
 	w.mu.Unlock()
 	w.running.Go(func() { w.bring(p) })
@@ -332,13 +332,11 @@ func (w *world) planned(seq string, p *plan) {
 	w.puts[seq] = p
 }
 
-// exclusive tells if a job may have one live attempt only, by every plan that it
-// ever had.
-func (w *world) exclusive(_, seq string) bool {
+// putBy is the plan that a call has put, nil if there is none.
+func (w *world) putBy(seq string) *plan {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	p := w.puts[seq]
-	return p != nil && p.exclusive()
+	return w.puts[seq]
 }
 
 // after is time.After, but no longer than the simulation.
