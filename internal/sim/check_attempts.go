@@ -40,7 +40,28 @@ func (k *checker) checkAttempts(id string, j *jobDump) {
 		}
 	}
 	k.checkTokens(id, k.attempts[id])
+	k.checkReports(id, j, byToken)
 	k.checkEdits(id, j)
+}
+
+// checkReports: each attempt is reported once, by the node that ran it, and what it
+// reported is in the ledger only after it had come to that.
+func (k *checker) checkReports(id string, j *jobDump, byToken map[uint64]*attempt) {
+	for _, r := range j.rows {
+		seen := map[uint64]bool{}
+		for _, h := range r.Attempts {
+			if seen[h.FencingToken] {
+				k.fault("fence", id, nanos(r.Due), "token %d is twice in the history: %s: %+v", h.FencingToken, row(r), r.Attempts)
+			}
+			seen[h.FencingToken] = true
+			if a := byToken[h.FencingToken]; a != nil && a.exec == r.ID && a.node != h.Node {
+				k.fault("fence", id, a.start, "the row has it on %s: %s: %s", h.Node, a, row(r))
+			}
+		}
+		if a := byToken[r.FencingToken]; a != nil && r.Status == chronos.StatusSucceeded && a.endPos != 0 && a.end > nanos(r.EndedAt) {
+			k.fault("fence", id, a.end, "succeeded before its handler had returned: %s: %s", row(r), a)
+		}
+	}
 }
 
 // checkEdits: nothing begins under a definition after the call that replaced it has

@@ -25,7 +25,7 @@ func fixture(change func(*world, *jobDump)) []violation {
 		id := p.Job + ":" + string(rune('x'+i))
 		j.rows = append(j.rows, chronos.Execution{
 			ID: id, Job: p.Job, Generation: 1, Version: 1, Due: due, Origin: chronos.OriginSchedule, Status: chronos.StatusSucceeded, Attempt: 1,
-			FencingToken: token, CreatedAt: due, EndedAt: due, Count: 1, Attempts: []chronos.Attempt{{Number: 1, FencingToken: token, Status: chronos.StatusSucceeded}},
+			FencingToken: token, CreatedAt: due, EndedAt: due, Count: 1, Attempts: []chronos.Attempt{{Number: 1, Node: "a", FencingToken: token, Status: chronos.StatusSucceeded}},
 		})
 		w.log.attempts = append(w.log.attempts, &attempt{
 			node: "a", proc: one, job: p.Job, exec: id, gen: 1, version: 1, token: token, number: 1, due: due.UnixNano(), start: due.UnixNano(), end: due.UnixNano(),
@@ -55,6 +55,9 @@ func TestChecker(t *testing.T) {
 		"lost: token 99 was given out":                      func(w *world, _ *jobDump) { w.log.attempts[1].token = 99 },
 		"fence: token 12 started after 12":                  func(w *world, _ *jobDump) { w.log.attempts[1].token = 12 },
 		"double: token 11 started twice":                    func(w *world, _ *jobDump) { a := *w.log.attempts[1]; w.log.attempts = append(w.log.attempts, &a) },
+		"fence: token 11 is twice in the history":           func(_ *world, j *jobDump) { j.rows[1].Attempts = append(j.rows[1].Attempts, j.rows[1].Attempts[0]) },
+		"fence: the row has it on b":                        func(_ *world, j *jobDump) { j.rows[1].Attempts[0].Node = "b" },
+		"fence: succeeded before its handler had returned":  func(w *world, _ *jobDump) { w.log.attempts[1].end += 1e9 },
 		"double: at most once": func(w *world, j *jobDump) {
 			w.log.calls[0].plan.Delivery = chronos.AtMostOnce
 			a := *w.log.attempts[1]
@@ -92,12 +95,13 @@ func beside(w *world, j *jobDump, change func(p *plan)) {
 		r, a := j.rows[i], *w.log.attempts[i]
 		j.rows[i].ID, j.rows[i].Target, j.rows[i].Node, w.log.attempts[i].exec, w.log.attempts[i].target = r.ID+"@a", "a", "a", a.exec+"@a", "a"
 		r.ID, r.Target, r.Node, r.FencingToken, r.Attempts = r.ID+"@b", "b", "b", r.FencingToken+10, nil
-		r.Attempts = []chronos.Attempt{{Number: 1, FencingToken: r.FencingToken, Status: chronos.StatusSucceeded}}
+		r.Attempts = []chronos.Attempt{{Number: 1, Node: "b", FencingToken: r.FencingToken, Status: chronos.StatusSucceeded}}
 		a.exec, a.target, a.node, a.proc, a.token = r.ID, "b", "b", other, r.FencingToken
 		j.rows, w.log.attempts = append(j.rows, r), append(w.log.attempts, &a)
 	}
 	for i, a := range w.log.attempts { // each goes on until the next instant has begun
 		a.startPos, a.endPos, a.end = 10*i+3, 10*i+4, a.end+int64(11*time.Second)
+		j.rows[i].EndedAt = time.Unix(0, a.end)
 	}
 }
 

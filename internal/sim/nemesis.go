@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -38,12 +39,22 @@ var faults = []fault{
 	{"worker added", 2, true, (*world).addWorker},
 }
 
+// chosen are the faults that this simulation has.
+func (w *world) chosen() (out []fault) {
+	for _, f := range faults {
+		if w.only == "" || slices.Contains(strings.Split(w.only, ","), f.name) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 // nemesis does one thing after the other, sometimes two at once, until the
 // simulation's time is over.
 func (w *world) nemesis() {
 	r := random(w.seed, "nemesis")
 	slots := make(chan struct{}, 2)
-	total := 0
+	faults, total := w.chosen(), 0
 	for _, f := range faults {
 		total += f.weight
 	}

@@ -21,6 +21,7 @@ var (
 	forFlag     = flag.Duration("for", 0, "go on with further seeds for this long")
 	liesFlag    = flag.Duration("lies", 0, "the control: what a kill leaves behind is up to so old")
 	limitFlag   = flag.Duration("limit", 0, "a simulation that takes longer than this on the real clock is stuck: all goroutines are printed, and the process ends; 0: no limit")
+	faultsFlag  = flag.String("faults", "", "only these faults of the nemesis, by name, with commas; empty: all")
 	traceFlag   = flag.String("trace", "", "a file for the whole timeline, and for what the nodes log")
 )
 
@@ -72,6 +73,7 @@ func simulate(t *testing.T, seed uint64, change func(*world)) *world {
 	go watch(fmt.Sprintf("seed %d (%s, %d nodes)", seed, pro.Name, nodes), at, watched)
 	synctest.Test(t, func(*testing.T) {
 		w = newWorld(seed, pro, dir)
+		w.only = *faultsFlag
 		w.shape(nodes)
 		if *traceFlag != "" {
 			f, err := os.Create(*traceFlag)

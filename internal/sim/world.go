@@ -31,6 +31,7 @@ type world struct {
 	clustered bool
 	verbose   io.Writer // what the nodes log, nil: nothing
 	lies      time.Duration
+	only      string // names of faults, with commas; "": all
 	progress  *atomic.Int64 // how far the simulation is, for who watches it from outside
 
 	still chan struct{} // taken by who waits for a moment of rest
