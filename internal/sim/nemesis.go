@@ -36,6 +36,8 @@ var faults = []fault{
 	{"full disk", 4, false, (*world).fullDisk},
 	{"lost disk", 3, true, (*world).lostDisk},
 	{"member replaced", 3, true, (*world).replace},
+	{"rolling restart", 3, false, (*world).roll},
+	{"majority lost", 2, true, (*world).bereave},
 	{"worker added", 2, true, (*world).addWorker},
 }
 

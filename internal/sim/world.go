@@ -31,7 +31,7 @@ type world struct {
 	clustered bool
 	verbose   io.Writer // what the nodes log, nil: nothing
 	lies      time.Duration
-	only      string // names of faults, with commas; "": all
+	only      string        // names of faults, with commas; "": all
 	progress  *atomic.Int64 // how far the simulation is, for who watches it from outside
 
 	still chan struct{} // taken by who waits for a moment of rest
@@ -87,7 +87,11 @@ func (w *world) adjust(c *raftfsm.Config) {
 	c.SnapshotThreshold, c.SnapshotInterval = w.pro.Snapshot, max(w.pro.Fault, 10*time.Second)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if p := w.procs[c.ID]; p != nil && p.dir == c.Dir {
+	p := w.procs[c.ID]
+	if p != nil && random(w.seed, "compacts", p).IntN(4) == 0 { // a snapshot is always under way
+		c.SnapshotThreshold, c.SnapshotInterval = 20, max(w.pro.Heartbeat, time.Second)
+	}
+	if p != nil && p.dir == c.Dir {
 		c.LogWrite, c.Guard.Free, c.Guard.Reserve = p.disk.before, p.disk.room, -1
 	}
 }
@@ -188,31 +192,41 @@ func (w *world) rest(what func()) {
 // closed beside everything else.
 func (w *world) kill(name string) {
 	w.mu.Lock()
-	p, addr := w.procs[name], w.addrs[name]
+	p := w.procs[name]
 	w.mu.Unlock()
 	if p == nil {
 		return
 	}
-	var up bool
 	w.rest(func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		home := w.newDir(name)
-		if err := copyTree(w.survives(p), home); err != nil {
-			panic(err)
-		}
-		p.cut.Store(true)
-		w.net.Drop(addr) // first: what the dead process does from now on, nobody hears
-		p.die()
-		w.homes[name], w.procs[name], up = home, nil, p.up
+		w.endNow(name)
 	})
 	w.log.say(p.String(), "", "KILLED")
-	if up {
+}
+
+// endNow kills a process at a moment of rest, and answers where what is left of it
+// is. The lock is held.
+func (w *world) endNow(name string) (home string) {
+	p := w.procs[name]
+	if p == nil {
+		return w.homes[name]
+	}
+	home = w.newDir(name)
+	if err := copyTree(w.survives(p), home); err != nil {
+		panic(err)
+	}
+	p.cut.Store(true)
+	w.net.Drop(w.addrs[name]) // first: what the dead process does from now on, nobody hears
+	p.die()
+	w.homes[name], w.procs[name] = home, nil
+	if p.up {
 		w.running.Go(func() {
 			_ = p.close()
 			_ = os.RemoveAll(p.dir)
 		})
 	}
+	return home
 }
 
 // survives is what is left of a directory: all of it, or, on a disk that lies, an
