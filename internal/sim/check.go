@@ -24,8 +24,8 @@ type checker struct {
 	spans    *spans
 }
 
-// check is the whole of it.
-func check(w *world, d *dumps) {
+// newChecker sorts what was noted.
+func newChecker(w *world, d *dumps) *checker {
 	k := &checker{
 		w: w, log: w.log, dumps: d, jobs: d.byNode[d.nodes[0]], calls: map[string]*call{}, byJob: map[string][]*call{},
 		attempts: map[string][]*attempt{}, redriven: map[string]bool{}, asked: map[string]bool{},
@@ -44,6 +44,15 @@ func check(w *world, d *dumps) {
 		k.attempts[a.job] = append(k.attempts[a.job], a)
 	}
 	k.spans = k.accepted()
+	return k
+}
+
+// check is the whole of it. The revival is nil if there was none.
+func check(w *world, d *dumps, v *revival) {
+	k := newChecker(w, d)
+	if v != nil {
+		k.checkRevival(v)
+	}
 	for id, j := range k.jobs {
 		k.checkVersions(id, j)
 		k.checkRequests(id, j)

@@ -11,12 +11,12 @@ import (
 	"github.com/chronos-go/chronos"
 )
 
-// fixture is a checker over one job that ran three times, all of it in order.
-func fixture(change func(*world, *jobDump)) []violation {
+// ran is a job that ran three times, all of it in order.
+func ran() (*world, *jobDump) {
 	w := newWorld(1, profiles[0], "")
 	begin := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	p := &plan{Job: "fixed/00", When: []when{{Every: 10 * time.Second}}, Work: work{Seq: "put-1"}}
-	j := &jobDump{exists: true, versions: []chronos.Version{{Number: 1, At: begin, Actor: "put-1", Job: chronos.Job{Payload: p.payload()}}}}
+	j := &jobDump{exists: true, versions: []chronos.Version{{Number: 1, At: begin, Actor: "put-1", Job: chronos.Job{ID: p.Job, Payload: p.payload()}}}}
 	j.job.State = chronos.JobState{Paused: true, PausedBy: settler, PausedAt: begin.Add(31 * time.Second)}
 	w.log.calls = []*call{{seq: "put-1", op: "put", job: p.Job, plan: p, begin: begin.UnixNano(), end: begin.UnixNano(), beginPos: 1, endPos: 2, version: 1}}
 	one := &proc{w: w, name: "a"}
@@ -32,9 +32,21 @@ func fixture(change func(*world, *jobDump)) []violation {
 			startPos: 10 * (i + 1), endPos: 10*(i+1) + 1, how: "ok", exclusive: true,
 		})
 	}
-	change(w, j)
 	w.log.closed = true
-	check(w, &dumps{at: begin.Add(40 * time.Second).UnixNano(), nodes: []string{"a"}, byNode: map[string]map[string]*jobDump{"a": {p.Job: j}}})
+	return w, j
+}
+
+// asked is what a node says of a job in the end.
+func asked(j *jobDump) *dumps {
+	at := j.versions[0].At.Add(40 * time.Second)
+	return &dumps{at: at.UnixNano(), nodes: []string{"a"}, byNode: map[string]map[string]*jobDump{"a": {j.versions[0].Job.ID: j}}}
+}
+
+// fixture checks such a job after a change.
+func fixture(change func(*world, *jobDump)) []violation {
+	w, j := ran()
+	change(w, j)
+	check(w, asked(j), nil)
 	return w.log.found
 }
 
@@ -153,6 +165,44 @@ func TestCheckerPlacement(t *testing.T) {
 		},
 	} {
 		if found := fixture(change); !slices.ContainsFunc(found, func(v violation) bool { return strings.HasPrefix(v.kind+": "+v.text, want) }) {
+			t.Errorf("%s: not seen, but %+v", want, found)
+		}
+	}
+}
+
+// What a restored scheduler did after a backup that was taken between the second
+// instant and the third.
+func TestCheckerRestore(t *testing.T) {
+	restored := func(change func(w *world, j *jobDump)) []violation {
+		old, before := ran()
+		before.rows, old.log.attempts = before.rows[:2], old.log.attempts[:2]
+		begin := before.versions[0].At
+		before.job.State.PausedAt = begin.Add(26 * time.Second)
+		w, j := ran()
+		w.log.attempts = w.log.attempts[2:]
+		taken := begin.Add(25 * time.Second).UnixNano()
+		v := &revival{w: w, backup: &backup{call: &call{seq: "backup-1", op: "backup", begin: taken, end: taken}}, begun: taken + 2e9, ended: taken + 2e9, dumps: asked(j)}
+		change(w, j)
+		check(old, asked(before), v)
+		return old.log.found
+	}
+	if found := restored(func(*world, *jobDump) {}); len(found) > 0 {
+		t.Errorf("in order: %+v", found)
+	}
+	for want, change := range map[string]func(*world, *jobDump){
+		"restore: restored: had ended before the backup, and is not there": func(_ *world, j *jobDump) { j.rows = j.rows[1:] },
+		"ledger: restored: 1 instants of versions 1 to 1 have no row":      func(_ *world, j *jobDump) { j.rows = j.rows[:2] },
+		"restore: restored: is another":                                    func(_ *world, j *jobDump) { j.rows[0].Attempt++ },
+		"restore: restored: fires the past":                                func(w *world, j *jobDump) { w.log.attempts[0].due = nanos(j.rows[1].Due) },
+		"restore: restored: token 11 was given out before":                 func(w *world, _ *jobDump) { w.log.attempts[0].token = 11 },
+		"restore: restored: had begun before":                              func(w *world, j *jobDump) { w.log.attempts[0].exec = j.rows[1].ID },
+		"restore: restored: is lost, and was": func(_ *world, j *jobDump) {
+			j.rows[1].Status, j.rows[1].Reason = chronos.StatusLost, chronos.ReasonRestore
+		},
+		"restore: restored: goes on":                   func(_ *world, j *jobDump) { j.rows[1].Status = chronos.StatusRunning },
+		"restore: restored: was made after the backup": func(_ *world, j *jobDump) { j.rows[1].CreatedAt = j.rows[1].CreatedAt.Add(6 * time.Second) },
+	} {
+		if found := restored(change); !slices.ContainsFunc(found, func(v violation) bool { return strings.HasPrefix(v.kind+": "+v.text, want) }) {
 			t.Errorf("%s: not seen, but %+v", want, found)
 		}
 	}

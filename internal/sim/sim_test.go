@@ -67,6 +67,7 @@ func simulate(t *testing.T, seed uint64, change func(*world)) *world {
 	pro, nodes := draw(seed)
 	var w *world
 	var d *dumps
+	var v *revival
 	dir := place(t)
 	at, watched := &atomic.Int64{}, make(chan struct{})
 	defer close(watched)
@@ -86,11 +87,13 @@ func simulate(t *testing.T, seed uint64, change func(*world)) *world {
 		change(w)
 		time.Sleep(w.begins())
 		w.progress = at
-		d = w.live()
+		if d = w.live(); d != nil && len(w.log.found) == 0 {
+			v = w.revive()
+		}
 	})
 	w.log.closed = true
 	if d != nil {
-		check(w, d)
+		check(w, d, v)
 	}
 	return w
 }

@@ -30,6 +30,7 @@ func (w *world) work() {
 		w.hire(func(c *caller) { c.locks() }, "lock", i)
 	}
 	w.hire((*caller).look, "look")
+	w.hire((*caller).backups, "backup")
 }
 
 // declare puts the fixed jobs, as a host does when it starts.

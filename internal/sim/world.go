@@ -51,6 +51,7 @@ type world struct {
 	dirs    int
 	moves   int
 	puts    map[string]*plan // by call
+	backup  *backup
 
 	running sync.WaitGroup // processes being opened or closed
 	ended   chan struct{}  // no more calls, no more faults
