@@ -5,8 +5,9 @@
 // A simulation is drawn from a seed: how many nodes there are, how fast their
 // timers run, what jobs and callers they have, and what is done to them (the
 // nemesis: cuts, one-way cuts, delays, lost connections, kills, restarts, slow,
-// failing and full disks, members removed and added, the whole cluster down and
-// back under other addresses). The same seed gives the same plan. It does not
+// failing and full disks, members removed and added, rolling restarts, a majority
+// lost for ever, the whole cluster down and back under other addresses). Backups are
+// taken meanwhile, and one of them is restored in the end. The same seed gives the same plan. It does not
 // give the same run: within one instant of the fake clock goroutines run in any
 // order, elections and back-offs draw from real randomness. A seed that failed is
 // therefore repeated with -repeat.

@@ -160,17 +160,21 @@ func (w *world) voting(names []string) bool {
 		if p.name != leader {
 			continue
 		}
-		voters := 0
 		for _, m := range p.s.Status().Members {
-			if m.Voter {
-				voters++
+			if !m.Voter && !w.works(m.Node) && !m.Removed {
+				return false
 			}
 		}
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return voters == len(names)-len(w.worker)
+		return true
 	}
 	return false
+}
+
+// works tells if a node is a worker, without a vote.
+func (w *world) works(name string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.worker[name]
 }
 
 // awaitAnyway waits for something that has to come, also when the time is over: the
