@@ -199,7 +199,10 @@ func (k *checker) checkRows(id string, j *jobDump) {
 		if !r.Final() {
 			k.fault("stuck", id, nanos(r.Due), "unfinished at the end: %s", row(r))
 		}
-		if r.Status == chronos.StatusLost && p.Delivery != chronos.AtMostOnce {
+		if r.Reason == chronos.ReasonNode && r.Target != "" && !k.w.gone[r.Target] {
+			k.fault("lost", id, nanos(r.Due), "its node was never taken out: %s", row(r))
+		}
+		if r.Status == chronos.StatusLost && p.Delivery != chronos.AtMostOnce && (r.Target == "" || r.Reason != chronos.ReasonNode) {
 			k.fault("lost", id, nanos(r.Due), "given up although its delivery is at least once: %s", row(r))
 		}
 		if r.Origin == chronos.OriginSchedule && r.Ran() {

@@ -65,7 +65,8 @@ func (k *checker) checkReports(id string, j *jobDump, byToken map[uint64]*attemp
 }
 
 // checkEdits: nothing begins under a definition after the call that replaced it has
-// returned, but on a node that could not hear of it.
+// returned: not on the node of that call, and on another one not for longer than its
+// lease, in which it may not have heard of it.
 func (k *checker) checkEdits(id string, j *jobDump) {
 	for _, a := range k.attempts[id] {
 		for _, v := range j.versions {
@@ -73,7 +74,7 @@ func (k *checker) checkEdits(id string, j *jobDump) {
 			if v.Number <= a.version || c == nil || !c.acked() || c.endPos >= a.startPos || a.void {
 				continue
 			}
-			if a.start-c.end > int64(k.w.pro.Lease) {
+			if here := c.node == a.proc.String(); here && a.start > c.end || a.start-c.end > int64(k.w.pro.Lease) {
 				k.fault("edit", id, a.start, "began under version %d, %s after %s had put version %d: %s", a.version, time.Duration(a.start-c.end), c.seq, v.Number, a)
 			} else {
 				k.log.count("starts under a definition just replaced", 1)

@@ -17,7 +17,7 @@ func (k *checker) checkPlacement(id string, j *jobDump) {
 		if p == nil || a.startPos == 0 {
 			continue
 		}
-		if !a.proc.meets(p.Needs) {
+		if !a.proc.meets(p.Needs) && (once(id) || a.target == "") { // what is for one node was so by the labels of its fire
 			k.fault("placement", id, a.start, "asks for nodes with %v, and began on one with %v: %s", p.Needs, a.proc.labels, a)
 		}
 		if p.EveryNode != (a.target != "") && once(id) || a.target != "" && a.target != a.node {
@@ -91,12 +91,12 @@ func (k *checker) across(from, to int64) (out []*attempt) {
 // known tells if the cluster knew a process to have labels: it was given something
 // that asks for them.
 func (k *checker) known(p *proc, needs []string, before int64) bool {
-	if len(needs) == 0 {
-		return true
+	if len(needs) == 0 || !p.meets(needs) {
+		return len(needs) == 0
 	}
 	return slices.ContainsFunc(k.log.attempts, func(a *attempt) bool {
 		put := k.planOf(k.jobs[a.job], a.version)
-		return a.proc == p && a.startPos != 0 && a.start < before && put != nil && slices.Equal(put.Needs, needs)
+		return a.proc == p && a.startPos != 0 && a.start < before && a.target == "" && put != nil && slices.Equal(put.Needs, needs)
 	})
 }
 

@@ -90,6 +90,13 @@ func TestChecker(t *testing.T) {
 			j.versions = append(j.versions, v)
 			w.log.calls = append(w.log.calls, &call{seq: "put-2", op: "put", job: "fixed/00", plan: &plan{Job: "fixed/00", Work: work{Seq: "put-2"}}, beginPos: 3, endPos: 4})
 		},
+		"edit: began under version 1, 1s after put-2": func(w *world, j *jobDump) { // on the same node
+			v := j.versions[0]
+			v.Number, v.Actor = 2, "put-2"
+			j.versions = append(j.versions, v)
+			end := w.log.attempts[2].start - int64(time.Second)
+			w.log.calls = append(w.log.calls, &call{seq: "put-2", op: "put", job: "fixed/00", node: "a#0", plan: &plan{Job: "fixed/00", Work: work{Seq: "put-2"}}, begin: end, end: end, beginPos: 25, endPos: 26})
+		},
 	} {
 		if found := fixture(change); !slices.ContainsFunc(found, func(v violation) bool { return strings.HasPrefix(v.kind+": "+v.text, want) }) {
 			t.Errorf("%s: not seen, but %+v", want, found)
@@ -150,6 +157,10 @@ func TestCheckerPlacement(t *testing.T) {
 		"placement: is for node \"a\"": func(w *world, j *jobDump) {
 			inOrder(w, j)
 			w.log.attempts[1].node = "b"
+		},
+		"lost: its node was never taken out": func(w *world, j *jobDump) {
+			inOrder(w, j)
+			j.rows[1].Status, j.rows[1].Reason = chronos.StatusLost, chronos.ReasonNode
 		},
 		"placement: is for a, and was on b": func(w *world, j *jobDump) {
 			inOrder(w, j)

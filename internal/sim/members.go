@@ -55,6 +55,7 @@ func (w *world) remove(r *rand.Rand, target string) bool {
 		})
 		if c.err == nil || errors.Is(c.err, chronos.ErrNotFound) {
 			w.mu.Lock()
+			w.gone[target] = true
 			w.names = slices.DeleteFunc(w.names, func(n string) bool { return n == target })
 			delete(w.addrs, target)
 			delete(w.alone, target)

@@ -359,6 +359,7 @@ func (w *world) lostDisk(r *rand.Rand, target string) bool {
 	w.kill(target)
 	w.sleep(w.some(r))
 	w.mu.Lock()
+	w.gone[target] = true
 	w.homes[target] = w.newDir(target)
 	w.mu.Unlock()
 	w.start(target)

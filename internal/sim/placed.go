@@ -59,5 +59,10 @@ func (c *caller) place(p *plan) {
 	if c.r.IntN(4) == 0 {
 		p.Key, p.Places = p.Job, 1+c.r.IntN(2)
 	}
-	p.Sticky = c.r.IntN(4) == 0
+	switch c.r.IntN(6) {
+	case 0:
+		p.Sticky = true
+	case 1:
+		p.EveryNode = true
+	}
 }

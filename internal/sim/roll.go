@@ -63,7 +63,7 @@ func (w *world) bereave(r *rand.Rand, _ string) bool {
 	}
 	w.mu.Lock()
 	for _, n := range lost {
-		w.homes[n] = w.newDir(n)
+		w.homes[n], w.gone[n] = w.newDir(n), true
 	}
 	w.mu.Unlock()
 	for _, home := range dead {

@@ -52,6 +52,7 @@ type world struct {
 	moves   int
 	puts    map[string]*plan // by call
 	backup  *backup
+	gone    map[string]bool // names that were taken out of the cluster, or lost their disk
 
 	running sync.WaitGroup // processes being opened or closed
 	ended   chan struct{}  // no more calls, no more faults
@@ -63,7 +64,7 @@ func newWorld(seed uint64, pro profile, dir string) *world {
 	w := &world{
 		seed: seed, pro: pro, log: newLog(), dir: dir, still: make(chan struct{}, 1), ended: make(chan struct{}),
 		worker: map[string]bool{}, addrs: map[string]string{}, homes: map[string]string{}, old: map[string]string{}, procs: map[string]*proc{},
-		opens: map[string]int{}, busy: map[string]bool{}, cuts: map[[2]string]bool{}, alone: map[string]int64{}, puts: map[string]*plan{},
+		opens: map[string]int{}, busy: map[string]bool{}, cuts: map[[2]string]bool{}, alone: map[string]int64{}, puts: map[string]*plan{}, gone: map[string]bool{},
 	}
 	return w
 }
