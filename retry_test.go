@@ -249,3 +249,34 @@ func TestRetryHostileErrors(t *testing.T) {
 type panickyError struct{}
 
 func (panickyError) Error() string { panic("no text") }
+
+// An execution waited behind another one until shortly before its start deadline,
+// and failed at once. The deadline, which holds for the first attempt only, is still
+// on the planner's mind when the next attempt comes due.
+func TestRetryBeforeTheDeadlineIsOver(t *testing.T) {
+	bubble(t, chronos.Options{}, func(r *rig) {
+		first := true
+		r.handle(func(_ context.Context, x chronos.Execution) error {
+			if first {
+				first = false
+				time.Sleep(1500 * time.Millisecond)
+				return nil
+			}
+			if x.Attempt == 1 {
+				return errBoom
+			}
+			return nil
+		})
+		r.put(chronos.Job{
+			Overlap: chronos.OverlapBufferAll, StartDeadline: 2 * time.Second,
+			Retry: chronos.Retry{MaxAttempts: 2, Initial: 100 * time.Millisecond, NoJitter: true},
+		})
+		r.start()
+		r.trigger("job", chronos.TriggerRequest{})
+		second := r.trigger("job", chronos.TriggerRequest{})
+		time.Sleep(time.Hour)
+		if x := r.execution(second.ID); x.Status != chronos.StatusSucceeded || x.Attempt != 2 {
+			t.Errorf("an hour later: %+v", x)
+		}
+	})
+}

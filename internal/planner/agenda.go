@@ -2,6 +2,7 @@ package planner
 
 import (
 	"math"
+	"strconv"
 	"sync"
 
 	"github.com/chronos-go/chronos/raftfsm"
@@ -17,7 +18,7 @@ type agenda struct {
 	// or held. Seeking from it passes by the tombstones of what was due before.
 	watermark int64
 	next      int64            // earliest instant known beyond the last scan, maxInstant if none
-	held      map[string]*held // by job, or by job and execution
+	held      map[string]*held // by job, or by job, kind, execution and instant
 	freed     map[string]bool  // keys of held entries that may be looked at now
 	trouble   map[string]string
 	settle    bool // the state machine left work for another entry
@@ -40,11 +41,14 @@ func (a *agenda) reset() {
 	a.held, a.freed, a.trouble = map[string]*held{}, map[string]bool{}, map[string]string{}
 }
 
+// holdKey tells the start deadline of an execution from its next attempt, and from
+// another deadline that an edit gave it: the index has lost the old one then, but it
+// is held until it is over.
 func holdKey(e store.DueEntry) string {
 	if e.Kind == store.DueTick {
 		return e.Job
 	}
-	return e.Job + "\x00" + e.Exec
+	return e.Job + "\x00" + string(rune(e.Kind)) + e.Exec + "\x00" + strconv.FormatInt(e.At, 10)
 }
 
 // observe notes what a committed batch changed, and tells if the planner
