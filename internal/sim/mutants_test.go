@@ -41,7 +41,7 @@ var mutants = []mutant{
 	{"a node that is cut off goes on", "member.go", "return !m.fenced.Load() && elapsed < m.limit() && slept < clockTolerance && slept > -clockTolerance", "_, _ = elapsed, slept\n\treturn !m.fenced.Load()", []string{"-nodes", "3", "-faults", "cut off"}, 0},
 	{"a command that is repeated is applied again", "raftfsm/answers.go", "raw, ok := e.f.answers.byID[id]\n\tif !ok {", "raw, ok := e.f.answers.byID[id]\n\tif !ok || true {", []string{"-nodes", "3"}, 0},
 	{"what may run once is repeated", "raftfsm/apply_node.go", "case atMostOnce:", "case atMostOnce && x.Losses > 1:", nil, 0},
-	{"an overlap is not noticed", "raftfsm/apply_fire.go", "default:\n\t\treturn e.verdict(s, exec, x, store.Status_STATUS_SKIPPED, store.Reason_REASON_OVERLAP)", "default:\n\t\treturn e.start(s, exec, x)", nil, 1},
+	{"an overlap is not noticed", "raftfsm/apply_fire.go", "default:\n\t\treturn e.verdict(s, exec, x, store.Status_STATUS_SKIPPED, store.Reason_REASON_OVERLAP)", "default:\n\t\treturn e.start(s, exec, x)", nil, 0},
 	{"a concurrency key has one place more", "raftfsm/gate.go", "p.GetTaken() >= uint64(s.job.Definition.ConcurrencyLimit)", "p.GetTaken() > uint64(s.job.Definition.ConcurrencyLimit)", nil, 1},
 	{"a label is not asked for", "raftfsm/class.go", "return l.Key == want.key && l.Value == want.value", "return l.Key == want.key && l.Value == want.value || want.key == \"ssd\"", []string{"-nodes", "3"}, 1},
 	{"an instant for every node leaves one out", "raftfsm/target.go", "for _, target := range targets {\n", "for i, target := range targets {\n\t\tif i == 1 && e.applied.Index%5 == 0 {\n\t\t\tcontinue\n\t\t}\n", []string{"-nodes", "3"}, 1},

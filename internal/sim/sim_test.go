@@ -20,6 +20,7 @@ var (
 	nodesFlag   = flag.Int("nodes", 0, "1, 3 or 5; 0: drawn from the seed")
 	forFlag     = flag.Duration("for", 0, "go on with further seeds for this long")
 	liesFlag    = flag.Duration("lies", 0, "the control: what a kill leaves behind is up to so old")
+	shorterFlag = flag.Bool("shorter", false, "only profiles of minutes and hours are drawn")
 	limitFlag   = flag.Duration("limit", 0, "a simulation that takes longer than this on the real clock is stuck: all goroutines are printed, and the process ends; 0: no limit")
 	faultsFlag  = flag.String("faults", "", "only these faults of the nemesis, by name, with commas; empty: all")
 	traceFlag   = flag.String("trace", "", "a file for the whole timeline, and for what the nodes log")
@@ -48,6 +49,9 @@ func draw(seed uint64) (profile, int) {
 		pro = profiles[1]
 	}
 	nodes := []int{1, 3, 3, 3, 5}[r.IntN(5)]
+	if *shorterFlag && pro.Length > time.Hour {
+		pro = profiles[1]
+	}
 	for _, p := range profiles {
 		if p.Name == *profileFlag {
 			pro = p
