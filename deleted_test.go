@@ -1,11 +1,16 @@
 package chronos_test
 
 import (
+	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/chronos-go/chronos"
+	"github.com/chronos-go/chronos/internal/testhook"
+	"github.com/chronos-go/chronos/raftfsm"
 )
 
 // TestDeleteOverdue: what came due while nobody ran is in the ledger, also
@@ -44,6 +49,47 @@ func TestDeleteOverdue(t *testing.T) {
 			if n != 5 {
 				t.Errorf("%s: %d instants in the ledger, want 5", id, n)
 			}
+		}
+	})
+}
+
+// Two calls delete a job that a third one changes just before: both have to look
+// again. One of them has deleted it, and the other one is told that it is gone.
+func TestDeleteTwiceBehindAnEdit(t *testing.T) {
+	var slow atomic.Bool
+	before := testhook.Raft
+	defer func() { testhook.Raft = before }()
+	testhook.Raft = func(c *raftfsm.Config) {
+		before(c)
+		c.LogWrite = func() error {
+			if slow.Load() {
+				time.Sleep(10 * time.Millisecond)
+			}
+			return nil
+		}
+	}
+	onDisk(t, chronos.Options{}, func(r *rig) {
+		r.put(chronos.Job{})
+		slow.Store(true)
+		var calls sync.WaitGroup
+		put := func(job chronos.Job) {
+			if _, err := r.Put(r.t.Context(), job); err != nil {
+				r.t.Error(err)
+			}
+		}
+		calls.Go(func() { put(chronos.Job{ID: "other", Handler: "h"}) }) // the log is busy with it
+		calls.Go(func() {
+			time.Sleep(time.Millisecond)
+			put(chronos.Job{ID: "job", Handler: "h", Payload: []byte("changed")})
+		})
+		answers := make([]error, 2)
+		for i := range answers {
+			calls.Go(func() { time.Sleep(2 * time.Millisecond); answers[i] = r.Delete(r.t.Context(), "job") })
+		}
+		calls.Wait()
+		slow.Store(false)
+		if (answers[0] == nil) == (answers[1] == nil) || !errors.Is(errors.Join(answers...), chronos.ErrNotFound) {
+			r.t.Errorf("answers %v", answers)
 		}
 	})
 }

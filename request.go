@@ -54,7 +54,7 @@ func (s *Scheduler) Delete(ctx context.Context, id string) error {
 	if err := checkID("id", id); err != nil {
 		return err
 	}
-	for begun := false; ; begun = true {
+	for begun := false; ; {
 		cmd, err := s.deleteCommand(ctx, id)
 		if err != nil {
 			return err
@@ -66,7 +66,10 @@ func (s *Scheduler) Delete(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
-		if res.Code != raftfsm.Code_CODE_STALE && res.Count == 0 {
+		if res.Code == raftfsm.Code_CODE_STALE {
+			continue // nothing was done
+		}
+		if begun = true; res.Count == 0 {
 			return nil
 		}
 	}
