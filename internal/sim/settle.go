@@ -3,7 +3,6 @@ package sim
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -131,10 +130,23 @@ func (w *world) finished() bool {
 			return true
 		}
 		if time.Since(begun) > limit {
-			w.log.fault("stuck", jobOf(example), now(), "after %v %d executions are unfinished, such as of %s (%v)\n%s", limit, n, example, err, w.leftOver(example))
+			w.log.fault("stuck", jobOf(example), now(), "after %v %d executions are unfinished, such as of %s (%v): %s", limit, n, example, err, w.waiting(example))
 			return false
 		}
 	}
+}
+
+// waiting says what the unfinished executions of a job wait for.
+func (w *world) waiting(job string) (out string) {
+	s := w.up()[0].s
+	j, err := s.Get(context.Background(), job)
+	out = fmt.Sprintf("%+v %v", j.State, err)
+	for x, err := range s.Executions(context.Background(), chronos.Query{Job: job}) {
+		if err != nil || !x.Final() {
+			out += fmt.Sprintf("; %+v %v", x, err)
+		}
+	}
+	return out
 }
 
 func (w *world) unfinished() (n int, example string, err error) {
@@ -152,19 +164,6 @@ func (w *world) unfinished() (n int, example string, err error) {
 		}
 	}
 	return n, example, nil
-}
-
-// leftOver shows what of a job is unfinished, and who is there.
-func (w *world) leftOver(job string) string {
-	s := w.up()[0].s
-	var b strings.Builder
-	for x, err := range s.Executions(context.Background(), chronos.Query{Job: job, Status: []chronos.Status{chronos.StatusPending, chronos.StatusRunning}}) {
-		fmt.Fprintf(&b, "%+v (%v)\n", x, err)
-	}
-	for _, m := range s.Status().Members {
-		fmt.Fprintf(&b, "%+v\n", m)
-	}
-	return b.String()
 }
 
 func (w *world) closeAll() {
