@@ -1,6 +1,10 @@
 package raftfsm
 
-import "github.com/chronos-go/chronos/store"
+import (
+	"strings"
+
+	"github.com/chronos-go/chronos/store"
+)
 
 // fire commits that instants of a job have come due: every one of them gets
 // its ledger row here, and the schedule moves on in the same step.
@@ -102,6 +106,30 @@ func (e *entry) busy(s *subject, c *Fire) (bool, error) {
 	return false, nil
 }
 
+// remade is for how long after an edit an instant may be due that was fired before it:
+// fires are at most a second ahead, by clocks that may differ.
+const remade = int64(60_000_000_000)
+
+// firedBefore tells if an instant was fired ahead of an edit that has the job run
+// somewhere else: on every node, or not on every node any more. What began by then is
+// the instant's execution.
+func (e *entry) firedBefore(s *subject, base string, due int64) (found bool, err error) {
+	if s.job.Version == 1 || due-s.job.UpdatedAt > remade {
+		return false, nil
+	}
+	every := s.job.Definition.EveryNode
+	return e.occurred(s, base, func(exec string) bool { return (exec == base) == every })
+}
+
+// occurred tells if an occurrence has a row of that kind.
+func (e *entry) occurred(s *subject, base string, kind func(exec string) bool) (found bool, err error) {
+	err = e.tx.Executions(s.id, base, func(exec string, _ *store.Execution) (bool, error) {
+		found = store.KeyOccurrence(exec) == base && kind(exec)
+		return !found && strings.HasPrefix(exec, base), nil
+	})
+	return found, err
+}
+
 // recalled tells if an attempt of an occurrence is under recall.
 func (e *entry) recalled(s *subject, due int64) (bool, error) {
 	base := store.ScheduledKey(due, s.job.Generation)
@@ -134,6 +162,11 @@ func (e *entry) fireRuns(s *subject, runs []*Run) (used bool, err error) {
 		}
 		base := store.ScheduledKey(run.Due, s.job.Generation)
 		s.st.LastDue = max(s.st.LastDue, run.Due)
+		if stands, err := e.firedBefore(s, base, run.Due); err != nil {
+			return false, err
+		} else if stands {
+			continue
+		}
 		made := func() *store.Execution {
 			return &store.Execution{Generation: s.job.Generation, Due: run.Due, ReadyAt: max(run.StartAt, run.Due)}
 		}
