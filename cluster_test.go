@@ -168,6 +168,9 @@ func (c *team) run(name string, handlers ...string) {
 }
 
 func (c *team) begin(node string, x chronos.Execution) {
+	if x.Target != "" && x.Target != node || (x.Target != "") != strings.Contains(x.ID, "@") {
+		c.t.Errorf("%s begins on %s, and says that it is for %q", x.ID, node, x.Target)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.starts = append(c.starts, begun{node, x.Job, x.Due, time.Now(), x.FencingToken})

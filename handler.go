@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/chronos-go/chronos/dispatch"
+	"github.com/chronos-go/chronos/store"
 )
 
 // Handler runs one attempt of an execution. Its context ends at Job.Timeout,
@@ -51,7 +52,7 @@ type attemptKey struct{}
 func executionOf(a *dispatch.Attempt, node string) Execution {
 	return Execution{
 		ID: a.ID, Job: a.Job, Generation: a.Generation, Version: a.Version, Due: a.Due, Origin: Origin(a.Origin),
-		Status: StatusRunning, Attempt: a.Number, FencingToken: a.Token, Node: node,
+		Status: StatusRunning, Attempt: a.Number, FencingToken: a.Token, Node: node, Target: store.KeyTarget(a.ID),
 		Payload: bytes.Clone(a.Payload), // the job's other attempts share it
 		ReadyAt: a.StartAt, Count: 1, Labels: a.Labels,
 	}
