@@ -110,11 +110,16 @@ func (e *entry) busy(s *subject, c *Fire) (bool, error) {
 // fires are at most a second ahead, by clocks that may differ.
 const remade = int64(60_000_000_000)
 
+// justEdited tells if an instant may have been fired under an earlier version.
+func justEdited(s *subject, due int64) bool {
+	return s.job.Version > 1 && due-s.job.UpdatedAt <= remade
+}
+
 // firedBefore tells if an instant was fired ahead of an edit that has the job run
 // somewhere else: on every node, or not on every node any more. What began by then is
 // the instant's execution.
 func (e *entry) firedBefore(s *subject, base string, due int64) (found bool, err error) {
-	if s.job.Version == 1 || due-s.job.UpdatedAt > remade {
+	if !justEdited(s, due) {
 		return false, nil
 	}
 	every := s.job.Definition.EveryNode
@@ -134,7 +139,7 @@ func (e *entry) occurred(s *subject, base string, kind func(exec string) bool) (
 func (e *entry) recalled(s *subject, due int64) (bool, error) {
 	base := store.ScheduledKey(due, s.job.Generation)
 	keys := []string{base}
-	if s.job.Definition.EveryNode {
+	if s.job.Definition.EveryNode || justEdited(s, due) {
 		err := e.tx.Active(s.id, "", "", func(_, exec string, _ *store.Active) (bool, error) {
 			if store.KeyOccurrence(exec) == base {
 				keys = append(keys, exec)
