@@ -74,18 +74,17 @@ func TestLockLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.net.Isolate("addr-a")
-		var lost, taken time.Time
+		ended := make(chan time.Time, 1)
 		go func() {
 			<-l.Context().Done()
-			lost = time.Now()
+			ended <- time.Now()
 		}()
 		next, err := c.nodes["b"].Lock(ctx, "x")
 		if err != nil {
 			t.Fatal(err)
 		}
-		taken = time.Now()
-		time.Sleep(time.Second)
-		if lost.IsZero() || !lost.Before(taken) || !errors.Is(context.Cause(l.Context()), chronos.ErrFenced) {
+		taken := time.Now()
+		if lost := <-ended; !lost.Before(taken) || !errors.Is(context.Cause(l.Context()), chronos.ErrFenced) {
 			t.Errorf("lost at %v, because %v, taken by another at %v", lost, context.Cause(l.Context()), taken)
 		}
 		c.net.Join("addr-a")
