@@ -30,16 +30,10 @@ func (m *member) forget(sessions map[string]*store.Session) {
 }
 
 func (m *member) forgetOne(node string, incarnation uint64) error {
-	for after := ""; ; {
+	return m.inSteps(func(after string) *raftfsm.Command {
 		body := &raftfsm.Forget{Node: node, Incarnation: incarnation, After: after}
-		res, err := m.s.propose(m.ctx, &raftfsm.Command{Body: &raftfsm.Command_Forget{Forget: body}})
-		if err != nil {
-			return err
-		}
-		if after = res.Cursor; after == "" || res.Code != raftfsm.Code_CODE_OK {
-			return nil
-		}
-	}
+		return &raftfsm.Command{Body: &raftfsm.Command_Forget{Forget: body}}
+	})
 }
 
 // removeDead takes members out that this node, while it leads, has not heard of for

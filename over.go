@@ -91,9 +91,17 @@ func (m *member) leftovers(sessions map[string]*store.Session) (map[string]uint6
 }
 
 func (m *member) expireOne(node string, incarnation, term uint64) error {
-	for after := ""; ; {
+	return m.inSteps(func(after string) *raftfsm.Command {
 		body := &raftfsm.Expire{Node: node, Incarnation: incarnation, Term: term, After: after}
-		res, err := m.s.propose(m.ctx, &raftfsm.Command{Body: &raftfsm.Command_Expire{Expire: body}})
+		return &raftfsm.Command{Body: &raftfsm.Command_Expire{Expire: body}}
+	})
+}
+
+// inSteps commits a command that does a bounded part of its work, and again from where
+// it came to, until all is done or it is refused.
+func (m *member) inSteps(step func(after string) *raftfsm.Command) error {
+	for after := ""; ; {
+		res, err := m.s.propose(m.ctx, step(after))
 		if err != nil {
 			return err
 		}

@@ -123,13 +123,13 @@ func (e *entry) firedBefore(s *subject, base string, due int64) (found bool, err
 		return false, nil
 	}
 	every := s.job.Definition.EveryNode
-	return e.occurred(s, base, func(exec string) bool { return (exec == base) == every })
+	return e.occurred(s, base, func(exec string, _ *store.Execution) bool { return (exec == base) == every })
 }
 
 // occurred tells if an occurrence has a row of that kind.
-func (e *entry) occurred(s *subject, base string, kind func(exec string) bool) (found bool, err error) {
-	err = e.tx.Executions(s.id, base, func(exec string, _ *store.Execution) (bool, error) {
-		found = store.KeyOccurrence(exec) == base && kind(exec)
+func (e *entry) occurred(s *subject, base string, kind func(exec string, x *store.Execution) bool) (found bool, err error) {
+	err = e.tx.Executions(s.id, base, func(exec string, x *store.Execution) (bool, error) {
+		found = store.KeyOccurrence(exec) == base && kind(exec, x)
 		return !found && strings.HasPrefix(exec, base), nil
 	})
 	return found, err
@@ -138,24 +138,13 @@ func (e *entry) occurred(s *subject, base string, kind func(exec string) bool) (
 // recalled tells if an attempt of an occurrence is under recall.
 func (e *entry) recalled(s *subject, due int64) (bool, error) {
 	base := store.ScheduledKey(due, s.job.Generation)
-	keys := []string{base}
 	if s.job.Definition.EveryNode || justEdited(s, due) {
-		err := e.tx.Active(s.id, "", "", func(_, exec string, _ *store.Active) (bool, error) {
-			if store.KeyOccurrence(exec) == base {
-				keys = append(keys, exec)
-			}
-			return true, nil
+		return e.occurred(s, base, func(_ string, x *store.Execution) bool {
+			return x.Status == store.Status_STATUS_PENDING && x.RecallAt != 0
 		})
-		if err != nil {
-			return false, err
-		}
 	}
-	for _, exec := range keys {
-		if x, err := e.tx.Execution(s.id, exec); err != nil || x.GetRecallAt() != 0 {
-			return err == nil, err
-		}
-	}
-	return false, nil
+	x, err := e.tx.Execution(s.id, base)
+	return x.GetRecallAt() != 0, err
 }
 
 // fireRuns creates the executions; used tells that the job has had all its runs.

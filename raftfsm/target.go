@@ -61,7 +61,7 @@ func (e *entry) each(s *subject, base string, made func() *store.Execution, prep
 // nowhere is the row of an instant for every node that came when no node was
 // there.
 func (e *entry) nowhere(s *subject, base string, x *store.Execution) error {
-	found, err := e.occurred(s, base, func(string) bool { return true })
+	found, err := e.occurred(s, base, func(string, *store.Execution) bool { return true })
 	if err != nil || found {
 		return err
 	}
