@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -12,11 +13,16 @@ import (
 // callers make the calls of a campaign, on all nodes, and repeat each under the
 // same name, on any node, until it is acknowledged.
 type callers struct {
-	c     *cluster
-	plans []*plan
-	calls atomic.Int64
-	wg    sync.WaitGroup
-	end   context.CancelFunc
+	c       *cluster
+	members []*member // as it began: a node that joins later is not asked
+	plans   []*plan
+	calls   atomic.Int64
+	wg      sync.WaitGroup
+	end     context.CancelFunc
+}
+
+func newCallers(c *cluster, plans []*plan) *callers {
+	return &callers{c: c, members: slices.Clone(c.members), plans: plans}
 }
 
 // putAll puts the jobs, a few at a time.
@@ -77,7 +83,7 @@ func (w *callers) call(op string, p *plan, node int) {
 	w.c.rec.write(e)
 	e.Plan = nil
 	for deadline := time.Now().Add(2 * time.Minute); w.c.t.Context().Err() == nil; node++ {
-		m := w.c.members[node%len(w.c.members)]
+		m := w.members[node%len(w.members)]
 		a, err := m.ask(o)
 		if e.Kind, e.Version, e.Exec, e.Text = "ack", a.Version, a.Exec, "on "+m.name(); err == nil {
 			w.c.rec.write(e)

@@ -87,7 +87,7 @@ func TestClusterCut(t *testing.T) {
 	c := prepare(t, 200)
 	c.wire()
 	c.openAll()
-	w := &callers{c: c, plans: append(clusterPlans(20), pulses(2)...)}
+	w := newCallers(c, append(clusterPlans(20), pulses(2)...))
 	w.putAll()
 	w.start()
 	n := &cutter{c: c, rng: random(t)}

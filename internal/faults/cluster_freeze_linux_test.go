@@ -55,7 +55,7 @@ func (m *member) thaw() {
 func TestClusterFrozen(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, 200)
-	w := &callers{c: c, plans: heldPlans(20)}
+	w := newCallers(c, heldPlans(20))
 	w.putAll()
 	w.start()
 	rng := random(t)

@@ -28,7 +28,7 @@ const (
 func TestClusterHistory(t *testing.T) {
 	c := newCluster(t, uint64(min(8192, max(50, *clusterHistory/500))))
 	c.fill(*clusterHistory)
-	w := &callers{c: c, plans: loadPlans(historyFires)}
+	w := newCallers(c, loadPlans(historyFires))
 	w.putAll()
 	w.start()
 	time.Sleep(5 * time.Second)

@@ -47,7 +47,7 @@ func TestClusterLoad(t *testing.T) {
 	}
 	before, opened := childrenTime(), time.Now()
 	c := newCluster(t, 8192)
-	w := &callers{c: c, plans: append(loadPlans(*clusterRate), pulses(2)...)}
+	w := newCallers(c, append(loadPlans(*clusterRate), pulses(2)...))
 	w.putAll()
 	w.start()
 	t.Logf("load average at the start %s", loadAverage())
@@ -97,7 +97,7 @@ func TestClusterLeaders(t *testing.T) {
 		t.Skip("takes real time: -cluster-leaders 100")
 	}
 	c := newCluster(t, 1000)
-	w := &callers{c: c, plans: append(clusterPlans(20), pulses(4)...)}
+	w := newCallers(c, append(clusterPlans(20), pulses(4)...))
 	w.putAll()
 	w.start()
 	t.Logf("load average at the start %s", loadAverage())

@@ -274,7 +274,7 @@ func (c *cluster) stop() {
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t, uint64(max(200, *clusterJobs)))
-	w := &callers{c: c, plans: clusterPlans(*clusterJobs)}
+	w := newCallers(c, clusterPlans(*clusterJobs))
 	w.putAll()
 	w.start()
 	n := &nemesis{c: c, rng: random(t)}
