@@ -92,7 +92,8 @@ func (k *checker) layOut(id string, g *generation, put event, v versionDump, j *
 // what comes due next. What was overdue when a job was paused is accounted for
 // by the resume, edit or deletion. In the end the campaign waits until no job is
 // behind, and pauses then: what was due before that wait ended has its row, however
-// late it came.
+// late it came. In the middle of one the newest row tells how far the job had come; one
+// that was fired ahead of the newest edit says nothing of that edit's instants.
 func (k *checker) horizon(id string, j *jobDump, p *plan) (until, atMost int64) {
 	switch {
 	case j.Paused && k.settled && k.evenBefore(id, j) != 0:
@@ -102,7 +103,7 @@ func (k *checker) horizon(id string, j *jobDump, p *plan) (until, atMost int64) 
 	case j.Paused:
 		last := int64(0)
 		for _, r := range j.Rows {
-			if r.Origin == chronos.OriginSchedule {
+			if r.Origin == chronos.OriginSchedule && (r.To != 0 || r.Created >= j.Versions[len(j.Versions)-1].At) {
 				last = max(last, r.Due, r.To)
 			}
 		}

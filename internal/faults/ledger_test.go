@@ -81,3 +81,25 @@ func TestCheckerEarlierPause(t *testing.T) {
 		t.Error("a job that was resumed after is held to it")
 	}
 }
+
+// A row that was fired ahead of an edit, and is later than the edit's first instant, does
+// not say that this one had its turn before the job was paused; a row of the edit's does.
+func TestCheckerPausedAfterEdit(t *testing.T) {
+	sec := int64(time.Second)
+	t0 := int64(1_800_000_000) * sec
+	p := &plan{Job: "tick", CronStep: 1, Work: work{Seq: "1-2"}}
+	edit := t0 + sec - sec/50
+	j := &jobDump{Exists: true, Version: 1, Payload: string(p.payload()), Paused: true, PausedAt: edit + sec/15,
+		Versions: []versionDump{{Number: 1, At: edit + 1, Actor: "1-2", Payload: string(p.payload())}}}
+	d := &dump{At: t0 + 3*sec, Jobs: map[string]*jobDump{"tick": j}}
+	k := &checker{dump: d}
+	ahead := rowDump{Gen: 1, Version: 1, Due: t0 + sec + sec/25, Count: 1, Origin: "schedule", Status: "pending", Created: edit - sec/20}
+	j.Rows = []rowDump{ahead}
+	if until, _ := k.horizon("tick", j, p); until >= t0+sec {
+		t.Errorf("a row from before the edit is taken for one of its own")
+	}
+	j.Rows[0].Created = edit + sec/20
+	if until, _ := k.horizon("tick", j, p); until < t0+sec {
+		t.Errorf("a row of the edit's own says nothing")
+	}
+}
