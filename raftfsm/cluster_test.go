@@ -413,11 +413,7 @@ func TestClusterSnapshotInstall(t *testing.T) {
 		c.stop(away)
 		for i := range 3 {
 			fill(t, c.nodes[c.leader()], 5+100*i, 105+100*i)
-			for name, n := range c.nodes {
-				if err := n.Snapshot(); err != nil {
-					t.Fatalf("%s: %v", name, err)
-				}
-			}
+			c.snapshotAll()
 		}
 		c.start(away)
 		if got := jobs(t, c.nodes[away]); got != 305 {

@@ -62,10 +62,20 @@ func (c *trio) wantVoters(node string, want ...string) {
 	}
 }
 
+// snapshotAll lets each node take a snapshot. Raft refuses one while the newest
+// entry that changes the members is not applied, which a follower hears later.
 func (c *trio) snapshotAll() {
 	c.t.Helper()
 	for name, n := range c.nodes {
-		if err := n.Snapshot(); err != nil {
+		err := n.Snapshot()
+		for range 100 {
+			if err == nil {
+				break
+			}
+			time.Sleep(50 * time.Millisecond)
+			err = n.Snapshot()
+		}
+		if err != nil {
 			c.t.Fatalf("%s: %v", name, err)
 		}
 	}
