@@ -194,6 +194,7 @@ func New(options Options) (*Scheduler, error) {
 		},
 		Schedules: &s.schedules, LookAhead: lookAhead, Logger: options.Logger,
 		Retention: planner.Retention{Age: max(options.Retention.Age, 0), Count: uint64(max(options.Retention.Count, 0))},
+		Steady:    testhook.IsSteady(options.Logger),
 	})
 	cfg := raftfsm.Config{
 		ID: options.Node, Dir: options.Dir, InMemory: options.InMemory, Logger: options.Logger, OnApply: s.applied,
@@ -201,6 +202,9 @@ func New(options Options) (*Scheduler, error) {
 	}
 	if c := options.Cluster; c != nil {
 		cfg.Cluster, cfg.StartTimeout = c.raftCluster(), c.JoinTimeout
+	}
+	if testhook.IsSteady(options.Logger) {
+		testhook.Rest(&cfg)
 	}
 	if testhook.Raft != nil {
 		testhook.Raft(&cfg)

@@ -63,6 +63,11 @@ type Config struct {
 	NoSync bool
 	// NoCompaction runs the store without compactors. For simulated days.
 	NoCompaction bool
+	// SingleTimeout is that of Raft's timers on a node that is alone. Nobody else
+	// votes, so it says nothing about failure; an election is called for at once
+	// when the node opens. Default 500 ms; longer for simulated years, which would
+	// be spent with a leader's look at itself.
+	SingleTimeout time.Duration
 
 	// MaxLevel lets the node play an older program: it knows feature levels up
 	// to this one. For tests.
@@ -79,9 +84,6 @@ type Config struct {
 }
 
 const (
-	// singleTimeout is that of a single node. Nobody else votes, so it says nothing
-	// about failure; an election is called for at once when the node opens.
-	singleTimeout = 500 * time.Millisecond
 	// maxAppendEntries bounds what a follower that is behind is sent at once: it has
 	// to arrive, and to be on its disk, within transportTimeout, or it is sent
 	// again, for ever. At 512 KiB each, 32 take 1.7 MB a second.
@@ -115,6 +117,7 @@ func (c Config) withDefaults() Config {
 		{&c.CloseTimeout, 10 * time.Second},
 		{&c.SnapshotInterval, 2 * time.Minute},
 		{&c.CommitTimeout, 20 * time.Millisecond},
+		{&c.SingleTimeout, 500 * time.Millisecond},
 	} {
 		if *d.at <= 0 {
 			*d.at = d.def
@@ -127,7 +130,7 @@ func (c Config) withDefaults() Config {
 func (c *Config) raftConfig(id string, notify chan<- bool) *raft.Config {
 	rc := raft.DefaultConfig()
 	rc.LocalID = raft.ServerID(id)
-	timeout := singleTimeout
+	timeout := c.SingleTimeout
 	rc.CommitTimeout = 50 * time.Millisecond
 	if c.Cluster != nil {
 		timeout, rc.CommitTimeout = c.Cluster.heartbeat(), c.CommitTimeout

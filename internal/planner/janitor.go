@@ -16,7 +16,8 @@ type Retention struct {
 }
 
 const (
-	sweepEvery = time.Minute
+	sweepEvery       = time.Minute
+	sweepEverySteady = time.Hour
 	// slackShare lets a ledger grow a little beyond its bound, so that rows
 	// go in batches and not one by one: a tenth, and no less than slackMin.
 	slackShare = 10
@@ -48,12 +49,16 @@ func (j *janitor) observe(eff *raftfsm.Effects) {
 	}
 }
 
-// run sweeps once a minute until ctx ends. It works beside the planner, so
+// run sweeps once a minute (an hour, of a steady clock) until ctx ends. It works beside the planner, so
 // that a ledger to be pruned holds up no fire.
 func (j *janitor) run(ctx context.Context) {
 	j.collect(true)
 	defer j.collect(false)
-	for pause(ctx, sweepEvery) {
+	every := sweepEvery
+	if j.cfg.Steady {
+		every = sweepEverySteady
+	}
+	for pause(ctx, every) {
 		if err := j.sweep(ctx, time.Now()); err != nil && ctx.Err() == nil {
 			j.cfg.Logger.Warn("chronos: retention is held up and will be tried again", "error", err)
 		}

@@ -19,6 +19,8 @@ const (
 	batchMax = 4_000
 	// lookMax bounds a sleep, so that a step of the wall clock is seen.
 	lookMax = int64(time.Second)
+	// steadyMax is that of a clock that nobody steps.
+	steadyMax = int64(24 * time.Hour)
 	// troubleDelay is how long a job that cannot be planned is left alone.
 	troubleDelay = int64(time.Minute)
 	// retryDelay is the pause after a proposal that failed.
@@ -32,7 +34,11 @@ type Config struct {
 	Schedules *schedule.Cache
 	LookAhead time.Duration
 	Retention Retention // of jobs that set none of their own
-	Logger    *slog.Logger
+	// Steady says that nothing but time moves the clock or changes the time-zone
+	// data: they are looked at rarely, and retention is. For simulated years, which
+	// would be spent with looking.
+	Steady bool
+	Logger *slog.Logger
 }
 
 // Planner turns the due index into Fire commands.
@@ -130,9 +136,12 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 func (p *Planner) sleep() time.Duration {
 	_, act := p.agenda.due(int64(p.cfg.LookAhead))
-	now := time.Now().UnixNano()
-	if act > now+lookMax {
-		return time.Duration(lookMax)
+	now, most := time.Now().UnixNano(), lookMax
+	if p.cfg.Steady {
+		most = steadyMax
+	}
+	if act > now+most {
+		return time.Duration(most)
 	}
 	return time.Duration(max(act-now, 0))
 }

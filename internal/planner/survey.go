@@ -10,7 +10,10 @@ import (
 )
 
 // surveyEvery is how often the time-zone data of the machine is looked at.
-const surveyEvery = time.Minute
+const (
+	surveyEvery       = time.Minute
+	surveyEverySteady = 24 * time.Hour
+)
 
 // survey keeps the jobs' next instants in step with the time-zone data, which
 // another program may update at any time: it looks at all jobs when it begins,
@@ -19,6 +22,10 @@ const surveyEvery = time.Minute
 // due at another instant now is moved to the first one that lies ahead: nothing
 // is fired in retrospect.
 func (p *Planner) survey(ctx context.Context) {
+	every := surveyEvery
+	if p.cfg.Steady {
+		every = surveyEverySteady
+	}
 	for looks := 1; ; {
 		if p.cfg.Schedules.Refresh(time.Now()) {
 			p.cfg.Logger.Info("chronos: time-zone data has changed, next instants are computed anew")
@@ -31,7 +38,7 @@ func (p *Planner) survey(ctx context.Context) {
 				looks++
 			}
 		}
-		if !pause(ctx, surveyEvery) {
+		if !pause(ctx, every) {
 			return
 		}
 	}
