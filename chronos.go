@@ -194,7 +194,7 @@ func New(options Options) (*Scheduler, error) {
 		},
 		Schedules: &s.schedules, LookAhead: lookAhead, Logger: options.Logger,
 		Retention: planner.Retention{Age: max(options.Retention.Age, 0), Count: uint64(max(options.Retention.Count, 0))},
-		Steady:    testhook.IsSteady(options.Logger),
+		Steady:    testhook.ProcessOf(options.Logger) != nil,
 	})
 	cfg := raftfsm.Config{
 		ID: options.Node, Dir: options.Dir, InMemory: options.InMemory, Logger: options.Logger, OnApply: s.applied,
@@ -203,8 +203,9 @@ func New(options Options) (*Scheduler, error) {
 	if c := options.Cluster; c != nil {
 		cfg.Cluster, cfg.StartTimeout = c.raftCluster(), c.JoinTimeout
 	}
-	if testhook.IsSteady(options.Logger) {
+	if p := testhook.ProcessOf(options.Logger); p != nil {
 		testhook.Rest(&cfg)
+		p.OnKill(s.dispatcher.Close)
 	}
 	if testhook.Raft != nil {
 		testhook.Raft(&cfg)
