@@ -69,6 +69,9 @@ func openBadger(dir string, o Options, log *slog.Logger) (db *badger.DB, err err
 	if err != nil {
 		return nil, blameState(fmt.Errorf("opening Badger in %q: %w", dir, err))
 	}
+	if o.NoCompaction {
+		rest(db)
+	}
 	return db, nil
 }
 
