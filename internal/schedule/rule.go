@@ -8,6 +8,7 @@ type rule struct {
 	from, until int64 // inclusive bounds, Unix nanoseconds
 	zone        *time.Location
 	cron        cron  // KindCron
+	fixed       bool  // KindCron: a fixed-time job
 	except      *days // KindEvery; a cron has them in its wall
 	meter       meter
 }
@@ -25,7 +26,7 @@ func compileRule(s Spec, zone *time.Location, m meter) (rule, error) {
 	}
 	var err error
 	if s.Kind == KindCron {
-		r.cron, err = compileCron(s, zone)
+		r.cron, r.fixed, err = compileCron(s, zone)
 	} else if s.Except != "" {
 		r.except, err = parseDays("except", s.Except)
 	}
@@ -38,23 +39,24 @@ func compileRule(s Spec, zone *time.Location, m meter) (rule, error) {
 	return r, r.mustFire()
 }
 
-func compileCron(s Spec, zone *time.Location) (cron, error) {
+func compileCron(s Spec, zone *time.Location) (c cron, fixed bool, err error) {
 	x, err := parseExpression(s.Expr, s.Seed)
 	if err != nil {
-		return cron{}, in(err, "", s.Expr)
+		return cron{}, false, in(err, "", s.Expr)
 	}
 	w, err := compileWall(s, &x)
 	if err != nil {
-		return cron{}, err
+		return cron{}, false, err
 	}
-	c := cron{wall: w, zone: zone, fill: x.fixed() && s.Gap == GapShift, repeat: s.Repeat}
+	fixed = x.fixed()
+	c = cron{wall: w, zone: zone, fill: fixed && s.Gap == GapShift, repeat: s.Repeat}
 	if c.repeat == RepeatAuto {
 		c.repeat = RepeatBoth
-		if x.fixed() {
+		if fixed {
 			c.repeat = RepeatFirst
 		}
 	}
-	return c, nil
+	return c, fixed, nil
 }
 
 func compileWall(s Spec, x *expression) (*wall, error) {
