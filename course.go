@@ -48,8 +48,11 @@ func (c *course) begin(from, to time.Time) bool {
 	return ok && !at.After(to) && c.left()
 }
 
-// left tells if MaxRuns allows another one.
-func (c *course) left() bool { return c.job.MaxRuns == 0 || c.runs < c.job.MaxRuns }
+// left tells if MaxRuns allows another one. What has its row already is among the
+// Runs.
+func (c *course) left() bool {
+	return c.job.MaxRuns == 0 || c.runs < c.job.MaxRuns || !c.due.After(c.job.State.LastDue)
+}
 
 // step goes on to the next instant.
 func (c *course) step(to time.Time) bool {
@@ -88,8 +91,10 @@ func (c *course) count(f *SimulatedFire) {
 	if f.Start.IsZero() {
 		c.row.Lost++
 	} else {
-		c.runs++
 		f.Start = f.Start.UTC()
+		if c.due.After(c.job.State.LastDue) {
+			c.runs++
+		}
 	}
 	c.row.Instants++
 	if c.row.First.IsZero() {

@@ -79,6 +79,12 @@ func (k *Kit) nextDue(jobs []string) (due time.Time, why string) {
 	return due, strings.Join(reasons, "; ")
 }
 
+// Jobs are all jobs as they are stored, by ID: for chronos.Simulate, say.
+func (k *Kit) Jobs() []chronos.Job {
+	k.tb.Helper()
+	return k.jobs(nil)
+}
+
 // jobs reads the named jobs, or all.
 func (k *Kit) jobs(names []string) (out []chronos.Job) {
 	k.tb.Helper()

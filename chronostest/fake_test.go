@@ -129,6 +129,11 @@ func busy(d time.Duration) chronos.Handler {
 	}
 }
 
+// timed works as long as it is told to.
+func timed(d func(chronos.Execution) time.Duration) chronos.Handler {
+	return func(ctx context.Context, x chronos.Execution) error { return busy(d(x))(ctx, x) }
+}
+
 func zone(t *testing.T, name string) *time.Location {
 	t.Helper()
 	loc, err := time.LoadLocation(name)
