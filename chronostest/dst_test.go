@@ -92,8 +92,8 @@ func TestLeapDay(t *testing.T) {
 // A year of ten jobs of a host, run by the real scheduler. How long that takes is
 // told and not asserted.
 func TestAYear(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some seconds")
+	if testing.Short() || raced {
+		t.Skip("takes ten seconds, or a minute or two with the race detector")
 	}
 	loc := zone(t, "Europe/Berlin")
 	from := time.Date(2026, 1, 1, 0, 0, 0, 0, loc)

@@ -120,10 +120,14 @@ func (k *Kit) startAt(t time.Time) {
 // has each of them declare its jobs, and lets them run.
 func (k *Kit) begin(names ...string) {
 	k.tb.Helper()
+	for _, name := range names {
+		k.nodes[name].move()
+	}
 	errs := make([]error, len(names))
 	var opening sync.WaitGroup
 	for i, name := range names {
-		opening.Go(func() { errs[i] = k.nodes[name].open(k.schedulerOptions(name)) })
+		o := k.schedulerOptions(name) // here, and not beside each other: Adjust is the test's
+		opening.Go(func() { errs[i] = k.nodes[name].open(o) })
 	}
 	opening.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -149,7 +153,6 @@ func (k *Kit) schedulerOptions(name string) chronos.Options {
 	}
 	o.Node, o.Dir, o.InMemory = name, n.dir, n.dir == ""
 	if o.Cluster != nil {
-		n.move()
 		o.Cluster.Listener, o.Cluster.Dial = k.net.Listen(n.addr), k.net.Dialer(n.addr)
 		o.Cluster.Peers = nil
 		for _, peer := range k.names {
@@ -272,17 +275,14 @@ func (k *Kit) newNode(name string) *node {
 	if k.dir != "" {
 		n.dir = filepath.Join(k.dir, name)
 	}
-	n.move()
 	return n
 }
 
 // move gives the node an address of its own for each opening, so that one which
 // was killed stays cut off while its next one is reached.
 func (n *node) move() {
-	if n.s == nil {
-		n.moves++
-		n.addr = fmt.Sprintf("%s.%d", n.name, n.moves)
-	}
+	n.moves++
+	n.addr = fmt.Sprintf("%s.%d", n.name, n.moves)
 }
 
 func (n *node) open(o chronos.Options) error {

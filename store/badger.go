@@ -69,7 +69,7 @@ func openBadger(dir string, o Options, log *slog.Logger) (db *badger.DB, err err
 	if err != nil {
 		return nil, blameState(fmt.Errorf("opening Badger in %q: %w", dir, err))
 	}
-	if o.NoCompaction {
+	if o.NoCompaction && o.InMemory {
 		rest(db)
 	}
 	return db, nil

@@ -17,9 +17,11 @@ func TestRest(t *testing.T) {
 	}
 	closeResting(t, db)
 
-	o := Options{Dir: t.TempDir(), NoCompaction: true, NoSync: true, memTable: 8 << 20}
-	db = openResting(t, o)
-	const n, value = 5_000, 4 << 10 // more than two memtables
+	db = openResting(t, Options{InMemory: true, NoCompaction: true, memTable: 8 << 20})
+	if rest(db) {
+		t.Error("a simulated store is opened with the pool")
+	}
+	const n, value = 10_000, 4 << 10 // five memtables, of which two may wait
 	for from := 0; from < n; from += 100 {
 		err := db.Update(func(tx *badger.Txn) error {
 			for i := from; i < from+100; i++ {
@@ -33,9 +35,6 @@ func TestRest(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	closeResting(t, db)
-
-	db = openResting(t, o)
 	if len(db.Tables()) == 0 {
 		t.Error("no memtable became a table: the test shows nothing")
 	}

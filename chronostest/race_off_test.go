@@ -1,0 +1,5 @@
+//go:build !race
+
+package chronostest_test
+
+const raced = false
