@@ -115,8 +115,6 @@ func succeed(context.Context, chronos.Execution) error { return nil }
 
 var errBoom = errors.New("boom")
 
-func fail(context.Context, chronos.Execution) error { return errBoom }
-
 // busy works for d, and gives up when its context ends.
 func busy(d time.Duration) chronos.Handler {
 	return func(ctx context.Context, _ chronos.Execution) error {

@@ -310,7 +310,7 @@ func (n *node) halt() error {
 	err := <-n.ran
 	n.ran = nil
 	if err != nil {
-		return fmt.Errorf("Run on %s: %w", n.name, err)
+		return fmt.Errorf("running %s: %w", n.name, err)
 	}
 	return nil
 }
