@@ -83,9 +83,13 @@ func (k *Kit) Restart(name string) {
 	}
 }
 
-// RestartAll starts all nodes that are down, at the same time.
+// RestartAll is Restart of all nodes that are down, at the same time.
 func (k *Kit) RestartAll() {
 	k.tb.Helper()
+	if n := k.nodes[k.names[0]]; n.s != nil && n.ran == nil { // one in memory
+		k.Restart(n.name)
+		return
+	}
 	down := slices.DeleteFunc(slices.Clone(k.names), func(name string) bool { return k.nodes[name].s != nil })
 	k.begin(down...)
 }

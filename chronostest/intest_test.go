@@ -7,12 +7,15 @@ import (
 )
 
 // inTest gives an example what it needs and does not have: a test, and a bubble. The
-// testing package would announce it with -v, and repeat it with -count.
+// testing package would announce it with -v, leave it out with -skip, and repeat it
+// with -count.
 func inTest(test func(t *testing.T)) {
-	verbose := flag.Lookup("test.v").Value
-	was := verbose.String()
-	_ = verbose.Set("false")
-	defer func() { _ = verbose.Set(was) }()
+	for name, value := range map[string]string{"test.v": "false", "test.run": "", "test.skip": ""} {
+		f := flag.Lookup(name).Value
+		was := f.String()
+		_ = f.Set(value)
+		defer func() { _ = f.Set(was) }()
+	}
 	done := false
 	all := func(string, string) (bool, error) { return true, nil }
 	testing.RunTests(all, []testing.InternalTest{{Name: "Example", F: func(t *testing.T) {

@@ -19,8 +19,8 @@ import (
 // Job.Timeout holds, a panic is a failure with its stack in Attempts[0].Stack,
 // SetOutput is in Output. There is one attempt, whatever job.Retry says: an error
 // is StatusFailed; RetryAfter without one leaves StatusPending, with the next
-// attempt's instant in ReadyAt. Job.Schedule plays no part. ID and Handler may be
-// empty. With a nil handler the job has to have a Webhook, which is sent.
+// attempt's instant in ReadyAt. Job.Schedule and Placement play no part. ID and
+// Handler may be empty. With a nil handler the job has to have a Webhook, which is sent.
 //
 // A handler that fails does not fail the test. A job that Put would refuse does.
 func RunNow(tb testing.TB, job chronos.Job, handler chronos.Handler) chronos.Execution {
