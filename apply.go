@@ -34,6 +34,7 @@ func (s *Scheduler) applied(eff *raftfsm.Effects) {
 		s.held.freed()
 	}
 	s.planner.Observe(eff)
+	s.alarms.observe(eff)
 	s.hub.publish(eff)
 }
 

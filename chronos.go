@@ -145,6 +145,7 @@ type Scheduler struct {
 	planner    *planner.Planner
 	reporter   *reporter
 	hub        *hub
+	alarms     *alarms
 	schedules  schedule.Cache // of what is stored
 	member     *member        // nil without a cluster
 	held       heldLocks
@@ -178,6 +179,7 @@ func New(options Options) (*Scheduler, error) {
 	s := &Scheduler{options: options, log: options.Logger, hub: newHub(), announcing: make(chan struct{}, 1)}
 	s.incarnation.Store(newIncarnation())
 	s.reporter = newReporter(s)
+	s.alarms = newAlarms(s)
 	running := dispatch.Config{
 		Grace: options.StuckAfter, MaxOutput: options.MaxOutput, Client: options.Client,
 		BlockPrivate: options.BlockPrivate, Logger: options.Logger, Report: s.reporter.report,
@@ -227,6 +229,7 @@ func New(options Options) (*Scheduler, error) {
 	} else if err := s.node.Raise(ctx, time.Now().UnixNano()); err != nil {
 		return nil, errors.Join(translate(err), s.Close())
 	}
+	s.alarms.start()
 	return s, nil
 }
 
@@ -369,6 +372,7 @@ func (s *Scheduler) close() error {
 		<-done
 	}
 	s.giveBack(s.held.lose(ErrClosed))
+	s.alarms.stop()
 	s.reporter.stop()
 	if s.member != nil {
 		s.member.stop()

@@ -106,6 +106,16 @@
 //
 // docs/semantics.md has the tables.
 //
+// # Overdue jobs
+//
+// A job that fails is in the ledger; one that does not run at all is easily
+// forgotten. With [Job].SucceedWithin a job that has not succeeded for so long is
+// overdue, whatever the cause: one [EventJobOverdue], [JobState].Overdue and
+// [NodeStatus].Overdue, until it succeeds, is paused or deleted, or is given another
+// limit. Each node finds that for itself, without a leader, too; Event.At tells that
+// it is the same breach. It takes a process that is up: whether one is at all has to
+// be watched from outside.
+//
 // # Guarantees
 //
 // Of one process on one directory:
@@ -187,7 +197,7 @@
 //
 // Options.Dir holds a lock, the log (raft.db), snapshots of it (snapshots/), the
 // state that follows from both (state/), space set aside for a full disk
-// (reserve) and, after damage, what was moved aside (quarantine/). The log and the
+// (reserve), what has been reported as overdue (overdue) and, after damage, what was moved aside (quarantine/). The log and the
 // snapshots are the truth; the state is rebuilt from them at any doubt. [Scheduler.Backup]
 // writes all there is at one moment while work goes on, and [Scheduler.Restore]
 // brings that into a new scheduler without firing the past. docs/operations.md

@@ -23,6 +23,12 @@ const (
 	EventExecutionRetrying  EventKind = "execution.retrying"
 	EventExecutionEnded     EventKind = "execution.ended"
 	EventExecutionWithdrawn EventKind = "execution.withdrawn" // the job was edited before it started
+	// EventJobOverdue: the job has not succeeded within Job.SucceedWithin, as far as
+	// this node knows. It is no committed change: each node of a cluster finds it for
+	// itself, without a leader, too, and reports it once to those who listen then, or
+	// to the first who does. It comes again after a crash: At, the instant at which the
+	// job was overdue, is the same then and on all nodes.
+	EventJobOverdue EventKind = "job.overdue"
 )
 
 var eventNames = map[raftfsm.ChangeKind]EventKind{
@@ -33,7 +39,7 @@ var eventNames = map[raftfsm.ChangeKind]EventKind{
 	raftfsm.ExecutionWithdrawn: EventExecutionWithdrawn,
 }
 
-// Event is one committed change, in the order of commitment.
+// Event is one committed change, in the order of commitment (EventJobOverdue is none).
 type Event struct {
 	Kind      EventKind
 	At        time.Time
@@ -75,6 +81,7 @@ func (s *Scheduler) Events(ctx context.Context) <-chan Event {
 		return sub.ch
 	}
 	context.AfterFunc(ctx, func() { s.hub.remove(sub) })
+	s.alarms.poke()
 	return sub.ch
 }
 
@@ -136,6 +143,20 @@ func eventFrom(c raftfsm.Change) Event {
 		ev.Execution = &x
 	}
 	return ev
+}
+
+// listened tells if anybody listens.
+func (h *hub) listened() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.subs) > 0
+}
+
+// tell hands out an event that no committed batch has brought.
+func (h *hub) tell(ev Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.send(ev)
 }
 
 func (h *hub) send(ev Event) {

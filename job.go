@@ -71,6 +71,13 @@ type Job struct {
 	// PauseOnFailure pauses the job when an execution ended as failed, after all
 	// retries.
 	PauseOnFailure bool
+	// SucceedWithin: a job that has not succeeded for so long is overdue. That is
+	// one EventJobOverdue, and JobState.Overdue until it succeeds. It counts from
+	// the newest success, from the Put that made the job or changed this field or
+	// the Schedule, or from Resume, whichever is last. A job that somebody has
+	// paused is not overdue. Choose more than the longest time between two
+	// instants and an execution take together. Default: never overdue.
+	SucceedWithin time.Duration
 	// Retention overrides Options.Retention, field by field.
 	Retention Retention
 
@@ -106,6 +113,10 @@ type JobState struct {
 	Failures             int // final failures in a row
 	LastStatus           Status
 	LastEnd, LastSuccess time.Time
+	// SucceedBy is when the job has to have succeeded again (Job.SucceedWithin); zero
+	// if it does not have to. Overdue: that has passed.
+	SucceedBy time.Time
+	Overdue   bool
 }
 
 // Overlap is what happens when a job is due while an execution of it is

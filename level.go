@@ -19,6 +19,8 @@ func (j *Job) level() (level uint32, field string) {
 		return raftfsm.Level2, "Job.Placement"
 	case j.Concurrency.Key != "":
 		return raftfsm.Level2, "Job.Concurrency"
+	case j.SucceedWithin != 0:
+		return raftfsm.Level2, "Job.SucceedWithin"
 	}
 	return raftfsm.LevelFirst, ""
 }

@@ -48,12 +48,15 @@ func TestRollingUpgrade(t *testing.T) {
 		begin := time.Now().Truncate(time.Second).Add(time.Second)
 		keyed := chronos.Job{ID: "keyed", Handler: "h", Schedule: chronos.Every(time.Second), Concurrency: chronos.Concurrency{Key: "k"}}
 		zoned := chronos.Job{ID: "zoned", Handler: "h", Schedule: chronos.Every(time.Second), Placement: chronos.Placement{Labels: map[string]string{"zone": "x"}}}
+		limited := chronos.Job{ID: "limited", Handler: "h", Schedule: chronos.Every(time.Second), SucceedWithin: time.Minute}
 		for _, n := range c.names {
 			_, err := c.any().Put(t.Context(), keyed)
 			wantField(t, err, "Job.Concurrency")
 			if _, err = c.any().PutAll(t.Context(), []chronos.Job{zoned}); !errors.Is(err, chronos.ErrInvalid) {
 				t.Errorf("PutAll before the upgrade: %v", err)
 			}
+			_, err = c.any().Put(t.Context(), limited)
+			wantField(t, err, "Job.SucceedWithin")
 			if at := c.any().Status().Level; at != int(raftfsm.LevelFirst) {
 				t.Errorf("level %d before %s is upgraded", at, n)
 			}
@@ -62,7 +65,7 @@ func TestRollingUpgrade(t *testing.T) {
 			c.open(n)
 			c.run(n, "h")
 		}
-		c.put(keyed, zoned)
+		c.put(keyed, zoned, limited)
 		time.Sleep(5 * time.Second)
 		for _, n := range c.names {
 			st := c.nodes[n].Status()

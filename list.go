@@ -40,7 +40,7 @@ func (s *Scheduler) Get(ctx context.Context, id string) (Job, error) {
 func jobWithState(id string, rec *store.Job, st *store.Schedule) Job {
 	j := jobFrom(id, rec.Definition)
 	j.Version, j.Note = rec.Version, rec.Note
-	j.State = stateFrom(rec, st)
+	j.State = stateFrom(rec, st, time.Now())
 	return j
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/chronos-go/chronos/dispatch"
 	"github.com/chronos-go/chronos/internal/schedule"
+	"github.com/chronos-go/chronos/raftfsm"
 	"github.com/chronos-go/chronos/store"
 )
 
@@ -50,7 +51,7 @@ func (j *Job) definition(old *store.Definition) *store.Definition {
 		Labels: labelRecords(j.Labels), Overlap: overlap, Misfire: misfire, Delivery: delivery,
 		CatchUpWindow: int64(j.CatchUpWindow), StartDeadline: int64(j.StartDeadline), Timeout: int64(j.Timeout),
 		Priority: int32(j.Priority), MaxRuns: int64(j.MaxRuns), RemoveAfter: j.RemoveAfter,
-		PauseOnFailure: j.PauseOnFailure, KeepAge: int64(j.Retention.Age), KeepCount: int64(j.Retention.Count),
+		PauseOnFailure: j.PauseOnFailure, SucceedWithin: int64(j.SucceedWithin), KeepAge: int64(j.Retention.Age), KeepCount: int64(j.Retention.Count),
 		Retry:      j.Retry.record(),
 		NodeLabels: labelRecords(j.Placement.Labels), EveryNode: j.Placement.EveryNode, Sticky: j.Placement.Sticky,
 	}
@@ -174,7 +175,7 @@ func jobFrom(id string, def *store.Definition) Job {
 		Misfire: misfireNames[def.Misfire], CatchUpMax: int(def.CatchUpMax), CatchUpWindow: time.Duration(def.CatchUpWindow),
 		StartDeadline: time.Duration(def.StartDeadline), Delivery: deliveryNames[def.Delivery],
 		Timeout: time.Duration(def.Timeout), Priority: int(def.Priority), MaxRuns: int(def.MaxRuns),
-		RemoveAfter: def.RemoveAfter, PauseOnFailure: def.PauseOnFailure,
+		RemoveAfter: def.RemoveAfter, PauseOnFailure: def.PauseOnFailure, SucceedWithin: time.Duration(def.SucceedWithin),
 		Retention:   Retention{Age: time.Duration(def.KeepAge), Count: int(def.KeepCount)},
 		Placement:   Placement{Labels: labelsFrom(def.NodeLabels), EveryNode: def.EveryNode, Sticky: def.Sticky},
 		Concurrency: Concurrency{Key: def.ConcurrencyKey, Limit: int(def.ConcurrencyLimit)},
@@ -238,8 +239,8 @@ func dispatchWebhook(rec *store.Webhook) *dispatch.Webhook {
 	return w
 }
 
-// stateFrom reads what the scheduler knows of a job beside its definition.
-func stateFrom(rec *store.Job, st *store.Schedule) JobState {
+// stateFrom reads what the scheduler knows of a job beside its definition, at an instant.
+func stateFrom(rec *store.Job, st *store.Schedule, now time.Time) JobState {
 	out := JobState{
 		CreatedAt: instant(rec.CreatedAt), UpdatedAt: instant(rec.UpdatedAt), Actor: rec.Actor, Generation: rec.Generation,
 	}
@@ -251,5 +252,7 @@ func stateFrom(rec *store.Job, st *store.Schedule) JobState {
 	out.Runs, out.Unfinished, out.Buffered = int(st.Runs), int(st.Active), len(st.Buffer)
 	out.Failures, out.LastStatus = int(st.Failures), statusNames[st.LastStatus]
 	out.LastEnd, out.LastSuccess = instant(st.LastEnd), instant(st.LastSuccess)
+	out.SucceedBy = instant(raftfsm.SucceedBy(rec.Definition, st))
+	out.Overdue = !out.SucceedBy.IsZero() && now.After(out.SucceedBy)
 	return out
 }

@@ -40,6 +40,11 @@ type NodeStatus struct {
 	// Waiting counts executions that are due and wait for room, or for a place of a
 	// concurrency key.
 	Waiting []Backlog
+	// Overdue counts the jobs that have not succeeded within Job.SucceedWithin, as far
+	// as this node knows; OverdueJobs names those that have been so the longest, at
+	// most 100.
+	Overdue     int
+	OverdueJobs []string
 	// Trouble names jobs that cannot be scheduled, and why. The others go on. In
 	// a cluster its leader knows them.
 	Trouble map[string]string
@@ -123,6 +128,7 @@ func (s *Scheduler) Status() NodeStatus {
 		LogBytes: raft.LogBytes, Queue: raft.Queue, DiskFull: raft.DiskFull, Recovered: raft.Recovered,
 		Records: s.node.Store().Applied().GetRecords(), Level: int(s.node.Level()),
 	}
+	out.Overdue, out.OverdueJobs = s.alarms.overdue()
 	if err := s.node.Err(); err != nil {
 		out.Err = translate(err)
 	}

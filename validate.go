@@ -192,6 +192,7 @@ func (j *Job) checkNumbers() error {
 		v     time.Duration
 	}{
 		{"Job.CatchUpWindow", j.CatchUpWindow}, {"Job.StartDeadline", j.StartDeadline}, {"Job.Timeout", j.Timeout},
+		{"Job.SucceedWithin", j.SucceedWithin},
 		{"Job.Retry.Initial", j.Retry.Initial}, {"Job.Retry.Max", j.Retry.Max}, {"Job.Retry.MaxElapsed", j.Retry.MaxElapsed},
 	} {
 		if d.v < 0 {

@@ -28,7 +28,7 @@ func (e *entry) put(c *Put) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.eff.Changes = append(e.eff.Changes, Change{Kind: JobPut, At: e.now, Job: s.id, Version: s.rec.Version})
+	e.eff.Changes = append(e.eff.Changes, Change{Kind: JobPut, At: e.now, Job: s.id, Version: s.rec.Version, Limited: s.limited()})
 	res := &Result{Version: s.rec.Version, Changed: true}
 	s.keep = false
 	if err := e.retire(s); err != nil {
@@ -88,6 +88,7 @@ func (e *entry) create(s *subject, c *Put) error {
 	}
 	s.job = s.rec
 	s.st = &store.Schedule{Generation: s.rec.Generation, Rows: s.st.Rows}
+	e.recount(s)
 	if err := e.setNext(s, c.NextDue); err != nil {
 		return err
 	}
@@ -99,7 +100,9 @@ func (e *entry) edit(s *subject, c *Put) error {
 	s.keep = true
 	s.rec.Version++
 	s.rec.UpdatedAt, s.rec.Actor, s.rec.Note = e.now, e.cmd.Actor, e.cmd.Note
+	old := s.rec.Definition
 	s.rec.Definition = c.Definition
+	e.recountEdit(s, old)
 	if c.Overdue != nil {
 		if err := e.span(s, c.Overdue); err != nil {
 			return err
@@ -349,6 +352,7 @@ func (e *entry) pause(c *Pause) (*Result, error) {
 	if err := e.hold(s, e.cmd.Actor, e.cmd.Note); err != nil {
 		return nil, err
 	}
+	s.st.SucceedFrom = 0
 	return &Result{Version: s.version(), Changed: true}, e.save(s)
 }
 
@@ -403,7 +407,8 @@ func (e *entry) resume(c *Resume) (*Result, error) {
 		return nil, err
 	}
 	s.st.Exhausted = next == 0 && !waits && def.Schedule != ""
-	e.eff.Changes = append(e.eff.Changes, Change{Kind: JobResumed, At: e.now, Job: s.id, Version: s.version()})
+	e.recount(s)
+	e.eff.Changes = append(e.eff.Changes, Change{Kind: JobResumed, At: e.now, Job: s.id, Version: s.version(), Limited: s.limited()})
 	res := &Result{Version: s.version(), Changed: true}
 	if err := e.retire(s); err != nil {
 		return nil, err

@@ -93,6 +93,7 @@ type Change struct {
 	Exec      string
 	Version   uint64
 	Execution *store.Execution
+	Limited   bool // of JobPut and JobResumed: the job has to succeed within some time
 }
 
 func (e *Effects) dueAt(at int64) {

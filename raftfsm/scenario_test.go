@@ -238,6 +238,9 @@ func (s *scenario) place(def *store.Definition) {
 		def.NodeLabels = []*store.Label{{Key: "zone", Value: []string{"x", "y"}[s.pick(2)]}}
 	}
 	if s.pick(3) == 0 {
+		def.SucceedWithin = int64(1+s.pick(20)) * 1e9
+	}
+	if s.pick(3) == 0 {
 		def.ConcurrencyKey, def.ConcurrencyLimit = []string{"p", "q"}[s.pick(2)], int64(1+s.pick(3))
 	}
 }

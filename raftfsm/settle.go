@@ -107,6 +107,9 @@ func (s *settler) job(id string) error {
 	}
 	if sub.job != nil {
 		s.out.Jobs++
+		if sub.st.SucceedFrom != 0 { // nobody knows what succeeded since the backup
+			s.e.recount(sub)
+		}
 	}
 	if sub.job != nil && sub.st.NextDue != 0 && sub.st.NextDue <= s.now {
 		if err := s.pass(sub); err != nil {

@@ -2,6 +2,7 @@ package raftfsm
 
 import (
 	"bufio"
+	"cmp"
 	"flag"
 	"fmt"
 	"log/slog"
@@ -160,11 +161,12 @@ func (p *player) command(verb string, a map[string]string) *Command {
 			Node: a["id"], Incarnation: uint64(p.int(a, "inc")), Capacity: p.int(a, "room"), Handlers: []string{"h"}, Labels: labels(a["has"]),
 		}}}
 	case "put":
-		put := &Put{Job: job, NextDue: p.at(a, "next"), BaseVersion: rec.GetVersion(), BaseDue: st.NextDue, BaseWithdrawn: st.Withdrawn, Definition: &store.Definition{
-			Schedule: "@every 10s", Handler: "h", Description: a["text"], BufferMax: 2, StartDeadline: p.at(a, "deadline"),
+		put := &Put{Job: job, NextDue: p.at(a, "next"), BaseVersion: rec.GetVersion(), BaseDue: (&subject{st: st}).nextDue(), BaseWithdrawn: st.Withdrawn, Definition: &store.Definition{
+			Schedule: cmp.Or(a["schedule"], "@every 10s"), Handler: "h", PauseOnFailure: a["pausing"] == "yes", Description: a["text"], BufferMax: 2, StartDeadline: p.at(a, "deadline"),
 			Overlap:    store.Overlap(named(store.Overlap_value, "OVERLAP_", a["overlap"])),
 			Delivery:   store.Delivery(named(store.Delivery_value, "DELIVERY_", a["delivery"])),
 			NodeLabels: labels(a["on"]), EveryNode: a["every"] == "yes", Sticky: a["sticky"] == "yes",
+			SucceedWithin:  p.at(a, "within"),
 			ConcurrencyKey: a["key"], ConcurrencyLimit: p.int(a, "limit"),
 			Retry: &store.Retry{MaxAttempts: int32(max(1, p.int(a, "attempts"))), Initial: 1e9, Multiplier: 2, Max: 60e9},
 		}}
@@ -278,6 +280,13 @@ func (p *player) show(job string) {
 			return err
 		}
 		fmt.Fprintf(&p.out, "  next due %s, unfinished %d, buffered %d, runs %d\n", short(st.NextDue), st.Active, len(st.Buffer), st.Runs)
+		rec, err := r.Job(job)
+		if by := SucceedBy(rec.GetDefinition(), st); by != 0 {
+			fmt.Fprintf(&p.out, "  to succeed by %s\n", short(by))
+		}
+		if err != nil {
+			return err
+		}
 		return r.Executions(job, "", func(_ string, x *store.Execution) (bool, error) {
 			fmt.Fprintf(&p.out, "  due %s: %s, attempts %d\n", short(x.Due), outcomeText(x), x.Attempts)
 			return true, nil

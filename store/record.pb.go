@@ -483,6 +483,7 @@ type Definition struct {
 	Sticky           bool     `protobuf:"varint,26,opt,name=sticky,proto3" json:"sticky,omitempty"`                          // preferably where it ran last
 	ConcurrencyKey   string   `protobuf:"bytes,27,opt,name=concurrency_key,json=concurrencyKey,proto3" json:"concurrency_key,omitempty"`
 	ConcurrencyLimit int64    `protobuf:"varint,28,opt,name=concurrency_limit,json=concurrencyLimit,proto3" json:"concurrency_limit,omitempty"` // unfinished executions with the key, at most
+	SucceedWithin    int64    `protobuf:"varint,29,opt,name=succeed_within,json=succeedWithin,proto3" json:"succeed_within,omitempty"`          // it is overdue without a success for so long; 0 = never
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -709,6 +710,13 @@ func (x *Definition) GetConcurrencyKey() string {
 func (x *Definition) GetConcurrencyLimit() int64 {
 	if x != nil {
 		return x.ConcurrencyLimit
+	}
+	return 0
+}
+
+func (x *Definition) GetSucceedWithin() int64 {
+	if x != nil {
+		return x.SucceedWithin
 	}
 	return 0
 }
@@ -1254,12 +1262,13 @@ type Schedule struct {
 	LastSuccess   int64                  `protobuf:"varint,15,opt,name=last_success,json=lastSuccess,proto3" json:"last_success,omitempty"`
 	LastEnd       int64                  `protobuf:"varint,16,opt,name=last_end,json=lastEnd,proto3" json:"last_end,omitempty"`
 	LastStatus    Status                 `protobuf:"varint,17,opt,name=last_status,json=lastStatus,proto3,enum=chronos.store.v1.Status" json:"last_status,omitempty"`
-	Exhausted     bool                   `protobuf:"varint,18,opt,name=exhausted,proto3" json:"exhausted,omitempty"`                     // the schedule has no further instant
-	CaughtUp      uint64                 `protobuf:"varint,20,opt,name=caught_up,json=caughtUp,proto3" json:"caught_up,omitempty"`       // executions made in the catch-up under way
-	CatchingUp    bool                   `protobuf:"varint,21,opt,name=catching_up,json=catchingUp,proto3" json:"catching_up,omitempty"` // more missed instants are still to be accounted for
-	Withdrawn     uint64                 `protobuf:"varint,22,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`                     // rows of fires that were taken back: what was seen before one may be gone
-	LastNode      string                 `protobuf:"bytes,23,opt,name=last_node,json=lastNode,proto3" json:"last_node,omitempty"`        // of a sticky job: who was given it last
-	LastRange     string                 `protobuf:"bytes,19,opt,name=last_range,json=lastRange,proto3" json:"last_range,omitempty"`     // execution key of the newest range row, so that the next may extend it
+	Exhausted     bool                   `protobuf:"varint,18,opt,name=exhausted,proto3" json:"exhausted,omitempty"`                        // the schedule has no further instant
+	CaughtUp      uint64                 `protobuf:"varint,20,opt,name=caught_up,json=caughtUp,proto3" json:"caught_up,omitempty"`          // executions made in the catch-up under way
+	CatchingUp    bool                   `protobuf:"varint,21,opt,name=catching_up,json=catchingUp,proto3" json:"catching_up,omitempty"`    // more missed instants are still to be accounted for
+	Withdrawn     uint64                 `protobuf:"varint,22,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`                        // rows of fires that were taken back: what was seen before one may be gone
+	LastNode      string                 `protobuf:"bytes,23,opt,name=last_node,json=lastNode,proto3" json:"last_node,omitempty"`           // of a sticky job: who was given it last
+	SucceedFrom   int64                  `protobuf:"varint,24,opt,name=succeed_from,json=succeedFrom,proto3" json:"succeed_from,omitempty"` // where succeed_within counts from, unless a success is later; 0 = it does not count
+	LastRange     string                 `protobuf:"bytes,19,opt,name=last_range,json=lastRange,proto3" json:"last_range,omitempty"`        // execution key of the newest range row, so that the next may extend it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1439,6 +1448,13 @@ func (x *Schedule) GetLastNode() string {
 		return x.LastNode
 	}
 	return ""
+}
+
+func (x *Schedule) GetSucceedFrom() int64 {
+	if x != nil {
+		return x.SucceedFrom
+	}
+	return 0
 }
 
 func (x *Schedule) GetLastRange() string {
@@ -2798,7 +2814,7 @@ var File_store_record_proto protoreflect.FileDescriptor
 
 const file_store_record_proto_rawDesc = "" +
 	"\n" +
-	"\x12store/record.proto\x12\x10chronos.store.v1\"\x9b\b\n" +
+	"\x12store/record.proto\x12\x10chronos.store.v1\"\xc2\b\n" +
 	"\n" +
 	"Definition\x12\x1a\n" +
 	"\bschedule\x18\x01 \x01(\tR\bschedule\x12\x18\n" +
@@ -2835,7 +2851,8 @@ const file_store_record_proto_rawDesc = "" +
 	"every_node\x18\x19 \x01(\bR\teveryNode\x12\x16\n" +
 	"\x06sticky\x18\x1a \x01(\bR\x06sticky\x12'\n" +
 	"\x0fconcurrency_key\x18\x1b \x01(\tR\x0econcurrencyKey\x12+\n" +
-	"\x11concurrency_limit\x18\x1c \x01(\x03R\x10concurrencyLimit\"/\n" +
+	"\x11concurrency_limit\x18\x1c \x01(\x03R\x10concurrencyLimit\x12%\n" +
+	"\x0esucceed_within\x18\x1d \x01(\x03R\rsucceedWithin\"/\n" +
 	"\x05Label\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value\"\xda\x03\n" +
@@ -2894,7 +2911,7 @@ const file_store_record_proto_rawDesc = "" +
 	"\x0erolled_back_to\x18\x06 \x01(\x04R\frolledBackTo\x12<\n" +
 	"\n" +
 	"definition\x18\a \x01(\v2\x1c.chronos.store.v1.DefinitionR\n" +
-	"definition\"\x97\x05\n" +
+	"definition\"\xba\x05\n" +
 	"\bSchedule\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
@@ -2924,7 +2941,8 @@ const file_store_record_proto_rawDesc = "" +
 	"\vcatching_up\x18\x15 \x01(\bR\n" +
 	"catchingUp\x12\x1c\n" +
 	"\twithdrawn\x18\x16 \x01(\x04R\twithdrawn\x12\x1b\n" +
-	"\tlast_node\x18\x17 \x01(\tR\blastNode\x12\x1d\n" +
+	"\tlast_node\x18\x17 \x01(\tR\blastNode\x12!\n" +
+	"\fsucceed_from\x18\x18 \x01(\x03R\vsucceedFrom\x12\x1d\n" +
 	"\n" +
 	"last_range\x18\x13 \x01(\tR\tlastRange\"\x9a\t\n" +
 	"\tExecution\x12\x1e\n" +
