@@ -62,6 +62,10 @@ type Options struct {
 	// BlockPrivate lets the default client refuse private and loopback
 	// addresses, too: set it where others than the host's own people write jobs.
 	BlockPrivate bool
+	// Around is told of each attempt on this node before it begins and when it is
+	// over, in order: for traces and measurements, and for what handlers shall find in
+	// their contexts. See Around.
+	Around []Around
 	// Logger gets what goes wrong (and, at debug level, more). Default
 	// slog.Default().
 	Logger *slog.Logger
@@ -182,7 +186,7 @@ func New(options Options) (*Scheduler, error) {
 	s.alarms = newAlarms(s)
 	running := dispatch.Config{
 		Grace: options.StuckAfter, MaxOutput: options.MaxOutput, Client: options.Client,
-		BlockPrivate: options.BlockPrivate, Logger: options.Logger, Report: s.reporter.report,
+		BlockPrivate: options.BlockPrivate, Logger: options.Logger, Report: s.reporter.report, Around: s.around(),
 	}
 	if options.Cluster != nil {
 		s.member = newMember(s)

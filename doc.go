@@ -68,7 +68,8 @@
 // useless or [RetryAfter] names the time; RetryAfter without an error puts the
 // execution off and counts as no failure. A panic is a failed attempt, with its
 // stack in the history. [JSON] makes a handler of a function with a typed payload,
-// [SetOutput] keeps a result.
+// [SetOutput] keeps a result. Options.Around sees every attempt on a node begin and
+// end, and gives it a context: for traces and measurements.
 //
 // A [Webhook] is an HTTP request in place of a handler. It is signed after the
 // Standard Webhooks specification; a Go receiver verifies it with

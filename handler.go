@@ -50,10 +50,16 @@ type attemptKey struct{}
 
 // executionOf is what a handler gets to see of its attempt.
 func executionOf(a *dispatch.Attempt, node string) Execution {
+	x := callOf(a, node)
+	x.Payload = bytes.Clone(a.Payload) // the job's other attempts share it
+	return x
+}
+
+// callOf is the same without the payload.
+func callOf(a *dispatch.Attempt, node string) Execution {
 	return Execution{
 		ID: a.ID, Job: a.Job, Generation: a.Generation, Version: a.Version, Due: a.Due, Origin: Origin(a.Origin),
 		Status: StatusRunning, Attempt: a.Number, FencingToken: a.Token, Node: node, Target: store.KeyTarget(a.ID),
-		Payload: bytes.Clone(a.Payload), // the job's other attempts share it
 		ReadyAt: a.StartAt, Count: 1, Labels: a.Labels,
 	}
 }

@@ -2,6 +2,7 @@ package dispatch
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -33,6 +34,7 @@ type Attempt struct {
 	Timeout    time.Duration // 0: none for handlers, 5 minutes for webhooks
 
 	output output
+	header http.Header // what Config.Around adds to a webhook's request
 
 	// Set by Assign and by the timer, before the attempt's goroutine exists.
 	at     time.Time // StartAt on the monotonic clock
@@ -51,8 +53,9 @@ type Attempt struct {
 	started      time.Time
 	state        state
 	stop         stop
-	revoked      bool        // the result is not to be reported
-	patience     *time.Timer // gives the running attempt up
+	ended        []func(Result) // from Config.Around; to be called once
+	revoked      bool           // the result is not to be reported
+	patience     *time.Timer    // gives the running attempt up
 	patienceEnds time.Time
 }
 

@@ -55,6 +55,13 @@ type Config struct {
 	// wait, and can be taken back; it is asked again and again.
 	Wait func() bool
 
+	// Around is called before each handler and webhook that begins, in the attempt's
+	// goroutine, in order. It may give a context, made from the one it gets, that takes
+	// its place; and a function that is told how the attempt ended, once, before
+	// Report. What panics in there is dropped. The header is that of a webhook's
+	// request, to be added to, and nil for a handler.
+	Around []func(context.Context, *Attempt, http.Header) (context.Context, func(Result))
+
 	// Report takes the result of every attempt, once; that of a handler that was
 	// stuck when the node stopped (HandedBack and Stuck) once more, as HandedBack,
 	// when it has returned after all. Each call is made from a

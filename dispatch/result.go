@@ -66,6 +66,7 @@ type Result struct {
 
 	Stuck      bool // the handler ignores its context and is still running
 	NotStarted bool // the handler was not called
+	Revoked    bool // it is not reported: only who stands around the attempt hears of it
 }
 
 // returned is what calling a handler or a webhook came to.

@@ -76,11 +76,12 @@ func (d *Dispatcher) invoke(a *Attempt, r *returned) {
 			}
 		}
 	}()
+	ctx := d.around(a)
 	if a.Webhook != nil {
-		*r = d.post(a.ctx, a)
+		*r = d.post(ctx, a)
 		return
 	}
-	*r = returned{err: a.call(a.ctx, a)}
+	*r = returned{err: a.call(ctx, a)}
 }
 
 // stackOfPanic returns the stack from the panic on, without the frames of the
@@ -111,6 +112,7 @@ func (d *Dispatcher) end(a *Attempt, r returned) {
 		delete(d.stuck, a)
 		d.mu.Unlock()
 		d.log.Info("stuck "+a.target()+" has returned; its result is dropped", a.logAttrs()...)
+		d.tell(a, abandoned(a, d.cfg.Grace)) // if it hung before anybody could be told
 		d.returnLate(a)
 		return
 	}
@@ -176,6 +178,7 @@ func (d *Dispatcher) giveUp(a *Attempt) {
 
 // finish reports a result unless the attempt was revoked.
 func (d *Dispatcher) finish(a *Attempt, res Result) {
+	d.tell(a, res)
 	if a.revoked {
 		d.forget(a, res)
 		return

@@ -83,6 +83,9 @@ func (w *Webhook) request(ctx context.Context, a *Attempt, now time.Time) (*http
 	for name, value := range w.SecretHeaders {
 		h.Set(name, value)
 	}
+	for name, values := range a.header {
+		h[http.CanonicalHeaderKey(name)] = values
+	}
 	if w.ContentType != "" {
 		h.Set("Content-Type", w.ContentType)
 	}
