@@ -35,6 +35,7 @@ func (s *Scheduler) applied(eff *raftfsm.Effects) {
 	}
 	s.planner.Observe(eff)
 	s.alarms.observe(eff)
+	s.tally.observe(eff)
 	s.hub.publish(eff)
 }
 

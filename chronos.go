@@ -150,6 +150,7 @@ type Scheduler struct {
 	reporter   *reporter
 	hub        *hub
 	alarms     *alarms
+	tally      tally
 	schedules  schedule.Cache // of what is stored
 	member     *member        // nil without a cluster
 	held       heldLocks
@@ -233,6 +234,7 @@ func New(options Options) (*Scheduler, error) {
 	} else if err := s.node.Raise(ctx, time.Now().UnixNano()); err != nil {
 		return nil, errors.Join(translate(err), s.Close())
 	}
+	s.tally.start()
 	s.alarms.start()
 	return s, nil
 }

@@ -125,6 +125,11 @@ func TestConcurrencyKeyHeldThroughRetries(t *testing.T) {
 		if x := r.rows("last")[0]; x.Waiting != chronos.WaitingKey {
 			t.Errorf("last %+v", x)
 		}
+		for _, b := range r.Status().Waiting {
+			if b.Key == "k" && (b.Count != 1 || !b.Since.Equal(at("00:03:01"))) {
+				t.Errorf("waits for the key: %+v", b)
+			}
+		}
 		r.must(r.Delete(r.ctx, "more"))
 		r.until("00:03:40")
 		same(t, "ledger of last", r.ledgerText("last"), []string{"00:03:01 succeeded"})

@@ -46,6 +46,9 @@ type Event struct {
 	Job       string
 	Version   uint64     // of the job, for job events
 	Execution *Execution // for execution events; without Output
+	// Instants is for EventExecutionEnded: how many instants that accounts for. A row
+	// for a range of them may grow, and is reported once more; else it is 1.
+	Instants int
 	// Dropped counts the events before this one that this reader was too slow
 	// to get.
 	Dropped int
@@ -141,6 +144,9 @@ func eventFrom(c raftfsm.Change) Event {
 		x := executionFrom(c.Job, c.Exec, c.Execution, instant(c.At))
 		x.Output = nil
 		ev.Execution = &x
+	}
+	if c.Kind == raftfsm.ExecutionEnded {
+		ev.Instants = int(max(c.Instants, 1))
 	}
 	return ev
 }

@@ -45,6 +45,11 @@ type NodeStatus struct {
 	// most 100.
 	Overdue     int
 	OverdueJobs []string
+	// Ended counts the executions that have ended, in the whole cluster, since New
+	// returned: all that this node has applied one by one. Unlike Events nothing is
+	// ever dropped; but a node that is sent the state as a whole, after it was long
+	// away, has not seen what led to it.
+	Ended []Ended
 	// Trouble names jobs that cannot be scheduled, and why. The others go on. In
 	// a cluster its leader knows them.
 	Trouble map[string]string
@@ -56,6 +61,7 @@ type NodeStatus struct {
 	Queue                           int    // commands waiting to be committed
 	Records                         uint64 // in the state
 	DiskFull                        bool   // writes are refused until there is room
+	DiskFree, DiskTotal             uint64 // bytes of the volume of Options.Dir; zero in memory, or if it does not tell
 	Recovered                       string // what New had to repair, empty if nothing
 }
 
@@ -68,6 +74,17 @@ type Backlog struct {
 	Node    string            // if only this node may run them: the job runs on every node
 	Count   int
 	Nobody  bool // no node that runs can run them: they wait until one does
+	// Since is when the one that is first in line could have started. Priority may have
+	// put it before others that wait longer. Zero if nobody is there any more.
+	Since time.Time
+}
+
+// Ended is how many executions ended in one way. Of those that never ran (skipped,
+// missed, dropped) every instant counts, also where many share a row.
+type Ended struct {
+	Status Status
+	Reason Reason
+	Count  uint64
 }
 
 // Member is a node of a cluster, by what it last said of itself.
@@ -125,7 +142,8 @@ func (s *Scheduler) Status() NodeStatus {
 		Waiting:      s.backlog(sessions),
 		Trouble:      maps.Clone(s.planner.Trouble()),
 		AppliedIndex: raft.AppliedIndex, CommitIndex: raft.CommitIndex, Term: raft.Term, SnapshotIndex: raft.SnapshotIndex,
-		LogBytes: raft.LogBytes, Queue: raft.Queue, DiskFull: raft.DiskFull, Recovered: raft.Recovered,
+		LogBytes: raft.LogBytes, Queue: raft.Queue, DiskFull: raft.DiskFull, DiskFree: raft.DiskFree, DiskTotal: raft.DiskTotal,
+		Ended: s.tally.list(), Recovered: raft.Recovered,
 		Records: s.node.Store().Applied().GetRecords(), Level: int(s.node.Level()),
 	}
 	out.Overdue, out.OverdueJobs = s.alarms.overdue()
@@ -184,7 +202,7 @@ func (s *Scheduler) members(sessions map[string]*store.Session, known map[string
 func (s *Scheduler) backlog(sessions map[string]*store.Session) (out []Backlog) {
 	for _, b := range s.node.Backlog(sessions) {
 		out = append(out, Backlog{
-			Key: b.Key, Handler: b.Handler, Node: b.Node, Labels: labelsFrom(b.Labels), Count: b.Count, Nobody: b.Nobody,
+			Key: b.Key, Handler: b.Handler, Node: b.Node, Labels: labelsFrom(b.Labels), Count: b.Count, Nobody: b.Nobody, Since: instant(b.Since),
 		})
 	}
 	return out

@@ -192,7 +192,7 @@ func (e *entry) span(s *subject, c *Span) error {
 			x.Generation == s.st.Generation && c.From > x.RangeTo {
 			x.RangeTo, x.RangeCount, x.RangeMore = c.To, x.RangeCount+c.Count, x.RangeMore || c.More
 			x.EndedAt = e.now
-			e.change(ExecutionEnded, s.id, s.st.LastRange, x)
+			e.changeRange(s.id, s.st.LastRange, x, c.Count)
 			return e.tx.PutExecution(s.id, s.st.LastRange, x)
 		}
 	}
@@ -219,7 +219,7 @@ func (e *entry) span(s *subject, c *Span) error {
 	}
 	s.st.Rows++
 	s.st.LastRange = exec
-	e.change(ExecutionEnded, s.id, exec, x)
+	e.changeRange(s.id, exec, x, count)
 	return e.tx.PutExecution(s.id, exec, x)
 }
 

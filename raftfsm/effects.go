@@ -93,7 +93,8 @@ type Change struct {
 	Exec      string
 	Version   uint64
 	Execution *store.Execution
-	Limited   bool // of JobPut and JobResumed: the job has to succeed within some time
+	Instants  uint64 // of ExecutionEnded: that it accounts for; 0 is one
+	Limited   bool   // of JobPut and JobResumed: the job has to succeed within some time
 }
 
 func (e *Effects) dueAt(at int64) {

@@ -121,6 +121,12 @@ func (e *entry) change(kind ChangeKind, job, exec string, x *store.Execution) {
 	e.eff.Changes = append(e.eff.Changes, Change{Kind: kind, At: e.now, Job: job, Exec: exec, Execution: x})
 }
 
+// changeRange reports that a row accounts for so many instants more that do not run.
+func (e *entry) changeRange(job, exec string, x *store.Execution, count uint64) {
+	e.change(ExecutionEnded, job, exec, x)
+	e.eff.Changes[len(e.eff.Changes)-1].Instants = count
+}
+
 // subject is a job with its schedule state while a command works on it.
 type subject struct {
 	id  string

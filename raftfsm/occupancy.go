@@ -32,15 +32,18 @@ type Backlog struct {
 	Node    string // only this one may; "" = any
 	Labels  []*store.Label
 	Count   int
-	Nobody  bool // no node that runs can run them
+	Nobody  bool  // no node that runs can run them
+	Since   int64 // when the first in line could have started, 0 if that is not known
 }
 
 // Backlog lists what waits, given the sessions of the nodes: first by key, then by
 // what a node has to have.
 func (n *Node) Backlog(sessions map[string]*store.Session) (out []Backlog) {
 	waiting, gated := n.fsm.queues()
+	var queues []string
 	for _, key := range slices.Sorted(maps.Keys(gated)) {
 		out = append(out, Backlog{Key: key, Count: gated[key]})
+		queues = append(queues, gateOf(key))
 	}
 	for _, name := range slices.Sorted(maps.Keys(waiting)) {
 		c := parseClass(name)
@@ -57,6 +60,33 @@ func (n *Node) Backlog(sessions map[string]*store.Session) (out []Backlog) {
 			}
 		}
 		out = append(out, b)
+		queues = append(queues, name)
+	}
+	if err := n.st.View(func(r *store.Reader) error { return since(r, queues, out) }); err != nil {
+		n.log.Debug("chronos: what waits cannot be read", "error", err)
 	}
 	return out
+}
+
+// since finds who is first in each queue, and since when it could run.
+func since(r *store.Reader, queues []string, out []Backlog) error {
+	for i, queue := range queues {
+		var head *store.WaitingEntry
+		err := r.Waiting(queue, func(w store.WaitingEntry) (bool, error) {
+			head = &w
+			return false, nil
+		})
+		if err != nil {
+			return err
+		}
+		if head == nil {
+			continue // it was just given out
+		}
+		x, err := r.Execution(head.Job, head.Exec)
+		if err != nil {
+			return err
+		}
+		out[i].Since = x.GetReadyAt()
+	}
+	return nil
 }

@@ -14,6 +14,8 @@ type Status struct {
 	LogBytes      int64  // appended since then
 	Queue         int    // proposals waiting to be packed
 	DiskFull      bool
+	DiskFree      uint64 // bytes that may still be written to the volume, and its size; 0 if that is not known
+	DiskTotal     uint64
 	Recovered     string // what Open had to repair, "" if nothing
 	Stopped       error  // why nothing is applied any more, nil while it is
 }
@@ -35,6 +37,9 @@ func (n *Node) Status() Status {
 		DiskFull:     n.guard != nil && n.guard.Full(),
 		Recovered:    n.plan.why,
 		Stopped:      n.fsm.stopped(),
+	}
+	if n.guard != nil {
+		s.DiskFree, s.DiskTotal = n.guard.Space()
 	}
 	if list, err := n.snaps.List(); err == nil && len(list) > 0 {
 		s.SnapshotIndex = list[0].Index

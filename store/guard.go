@@ -159,6 +159,16 @@ func (g *Guard) Full() bool {
 	return g.full
 }
 
+// Space is how much may still be written to the volume, and its size; zeroes if it does
+// not tell.
+func (g *Guard) Space() (free, total uint64) {
+	free, total, err := g.free(g.dir)
+	if err != nil {
+		return 0, 0
+	}
+	return free, total
+}
+
 // release gives the reserve up.
 func (g *Guard) release() {
 	if err := os.Remove(g.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
