@@ -295,7 +295,7 @@ func (t *Telemetry) observeJobs(ctx context.Context, o metric.Observer, s *chron
 			break
 		}
 		n++
-		of := metric.WithAttributes(attribute.String("job", j.ID))
+		of := metric.WithAttributes(attribute.String("job_id", j.ID))
 		for k, r := range jobReadings {
 			if v, ok := r.value(&j.State); ok {
 				o.ObserveFloat64(t.instruments.jobs[k], v, of)

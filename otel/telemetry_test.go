@@ -300,12 +300,12 @@ func TestNumbers(t *testing.T) {
 			"chronos.attempts{handler=good,reason=,status=succeeded}": 3, "chronos.attempts{handler=bad,reason=,status=failed}": 6,
 			"chronos.attempt.duration.sum{handler=good}": 6, "chronos.attempt.lateness.count{handler=bad}": 3, "chronos.attempt.lateness.sum{handler=good}": 0,
 			"chronos.queue.length{waiting=nobody}": 1, "chronos.queue.age{waiting=nobody}": 150, "chronos.queue.length{waiting=key}": 0,
-			"chronos.jobs.overdue": 1, "chronos.job.overdue{job=bad}": 1, "chronos.job.failures_in_a_row{job=bad}": 3,
-			"chronos.job.next_due_timestamp{job=good}": float64(begin.Add(4 * time.Minute).Unix()), "chronos.next_due_timestamp": float64(begin.Add(4 * time.Minute).Unix()),
-			"chronos.job.last_success_timestamp{job=bad}": absent, "chronos.job_series_truncated": 0,
+			"chronos.jobs.overdue": 1, "chronos.job.overdue{job_id=bad}": 1, "chronos.job.failures_in_a_row{job_id=bad}": 3,
+			"chronos.job.next_due_timestamp{job_id=good}": float64(begin.Add(4 * time.Minute).Unix()), "chronos.next_due_timestamp": float64(begin.Add(4 * time.Minute).Unix()),
+			"chronos.job.last_success_timestamp{job_id=bad}": absent, "chronos.job_series_truncated": 0,
 		})
 		n.put(chronos.Job{ID: "zzz", Handler: "bad"})
-		n.want(map[string]float64{"chronos.job_series_truncated": 1, "chronos.job.paused{job=zzz}": absent, "chronos.job.paused{job=good}": 0})
+		n.want(map[string]float64{"chronos.job_series_truncated": 1, "chronos.job.paused{job_id=zzz}": absent, "chronos.job.paused{job_id=good}": 0})
 		if v := n.values(); v["chronos.disk.free"] == 0 || v["chronos.disk.size"] < v["chronos.disk.free"] {
 			t.Errorf("disk: %v of %v", v["chronos.disk.free"], v["chronos.disk.size"])
 		}

@@ -160,8 +160,8 @@ func TestOneNode(t *testing.T) {
 		)
 		n.want(map[string]float64{
 			"chronos_executions_total{reason=,status=succeeded}": 0, "chronos_ready": 1, "chronos_running": 0,
-			"chronos_leading": absent, "chronos_applied_lag_seconds": absent, "chronos_job_failures_in_a_row{job=bad}": 0,
-			"chronos_job_executions_total{job=good,status=missed}": 0,
+			"chronos_leading": absent, "chronos_applied_lag_seconds": absent, "chronos_job_failures_in_a_row{job_id=bad}": 0,
+			"chronos_job_executions_total{job_id=good,status=missed}": 0,
 		})
 		n.run()
 		time.Sleep(3*time.Minute + 30*time.Second)
@@ -174,15 +174,15 @@ func TestOneNode(t *testing.T) {
 			"chronos_attempt_lateness_seconds_count{handler=bad}": 3, "chronos_attempt_lateness_seconds_sum{handler=good}": 0,
 			"chronos_queue_length{waiting=nobody}": 1, "chronos_queue_age_seconds{waiting=nobody}": 150,
 			"chronos_queue_length{waiting=room}": 0, "chronos_queue_age_seconds{waiting=key}": 0,
-			"chronos_jobs_overdue": 1, "chronos_job_overdue{job=bad}": 1, "chronos_job_overdue{job=good}": 0,
-			"chronos_job_failures_in_a_row{job=bad}":               3,
-			"chronos_job_next_due_timestamp_seconds{job=good}":     unix(begin.Add(4 * time.Minute)),
-			"chronos_next_due_timestamp_seconds":                   unix(begin.Add(4 * time.Minute)),
-			"chronos_job_last_success_timestamp_seconds{job=good}": unix(begin.Add(3*time.Minute + 2*time.Second)),
-			"chronos_job_last_success_timestamp_seconds{job=bad}":  absent,
-			"chronos_job_succeed_by_timestamp_seconds{job=bad}":    unix(begin.Add(150 * time.Second)),
-			"chronos_job_executions_total{job=bad,status=failed}":  3,
-			"chronos_job_unfinished{job=nobody}":                   1, "chronos_job_series_truncated": 0, "chronos_events_dropped_total": 0,
+			"chronos_jobs_overdue": 1, "chronos_job_overdue{job_id=bad}": 1, "chronos_job_overdue{job_id=good}": 0,
+			"chronos_job_failures_in_a_row{job_id=bad}":               3,
+			"chronos_job_next_due_timestamp_seconds{job_id=good}":     unix(begin.Add(4 * time.Minute)),
+			"chronos_next_due_timestamp_seconds":                      unix(begin.Add(4 * time.Minute)),
+			"chronos_job_last_success_timestamp_seconds{job_id=good}": unix(begin.Add(3*time.Minute + 2*time.Second)),
+			"chronos_job_last_success_timestamp_seconds{job_id=bad}":  absent,
+			"chronos_job_succeed_by_timestamp_seconds{job_id=bad}":    unix(begin.Add(150 * time.Second)),
+			"chronos_job_executions_total{job_id=bad,status=failed}":  3,
+			"chronos_job_unfinished{job_id=nobody}":                   1, "chronos_job_series_truncated": 0, "chronos_events_dropped_total": 0,
 		})
 		if v := n.values(); v["chronos_disk_free_bytes"] == 0 || v["chronos_disk_size_bytes"] < v["chronos_disk_free_bytes"] {
 			t.Errorf("disk: %v of %v", v["chronos_disk_free_bytes"], v["chronos_disk_size_bytes"])
@@ -191,7 +191,7 @@ func TestOneNode(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(20 * time.Second) // Refresh
-		n.want(map[string]float64{"chronos_job_overdue{job=bad}": absent, "chronos_job_executions_total{job=bad,status=failed}": absent, "chronos_jobs_overdue": 0})
+		n.want(map[string]float64{"chronos_job_overdue{job_id=bad}": absent, "chronos_job_executions_total{job_id=bad,status=failed}": absent, "chronos_jobs_overdue": 0})
 		if problems, err := testutil.GatherAndLint(n.reg); err != nil || len(problems) > 0 {
 			t.Errorf("lint: %v, %v", problems, err)
 		}
@@ -235,7 +235,7 @@ func TestBounded(t *testing.T) {
 			time.Sleep(5*time.Minute + time.Second)
 			got, v := map[string]bool{}, n.values()
 			for name := range v {
-				if _, job, ok := strings.Cut(name, "job="); ok {
+				if _, job, ok := strings.Cut(name, "job_id="); ok {
 					got[strings.TrimRight(strings.Split(job, ",")[0], "}")] = true
 				}
 			}
@@ -338,7 +338,7 @@ func TestCluster(t *testing.T) {
 			}
 			n.want(map[string]float64{
 				"chronos_executions_total{reason=,status=succeeded}": 50, "chronos_members": 3, "chronos_members_down": 0, "chronos_leader_known": 1,
-				"chronos_job_executions_total{job=job-3,status=succeeded}": 5, "chronos_applied_lag_entries": 0, "chronos_members_differing": 0,
+				"chronos_job_executions_total{job_id=job-3,status=succeeded}": 5, "chronos_applied_lag_entries": 0, "chronos_members_differing": 0,
 			})
 			if v["chronos_term"] == 0 || v["chronos_applied_index"] == 0 || v["chronos_leader_contact_age_seconds"] > 1 {
 				t.Errorf("%s: term %v, applied %v, contact %v", name, v["chronos_term"], v["chronos_applied_index"], v["chronos_leader_contact_age_seconds"])
@@ -362,4 +362,12 @@ func TestCluster(t *testing.T) {
 		net.Join("addr-" + lead)
 		time.Sleep(30 * time.Second)
 	})
+}
+
+func tempDir() (dir string, remove func()) {
+	dir, err := os.MkdirTemp("", "chronosprom")
+	if err != nil {
+		panic(err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }
 }

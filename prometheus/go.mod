@@ -2,7 +2,10 @@ module github.com/chronos-go/chronos/prometheus
 
 go 1.25.0
 
-require github.com/chronos-go/chronos v0.0.0
+require (
+	github.com/chronos-go/chronos v0.0.0
+	go.yaml.in/yaml/v3 v3.0.6
+)
 
 require github.com/kylelemons/godebug v1.1.0 // indirect
 

@@ -18,11 +18,11 @@ type jobMetric struct {
 }
 
 func ofJob(name, help string, value func(st *chronos.JobState) float64) jobMetric {
-	return jobMetric{gauge(name, help, "job"), func(j *chronos.Job) (float64, bool) { return value(&j.State), true }}
+	return jobMetric{gauge(name, help, "job_id"), func(j *chronos.Job) (float64, bool) { return value(&j.State), true }}
 }
 
 func instantOf(name, help string, value func(st *chronos.JobState) time.Time) jobMetric {
-	return jobMetric{gauge(name, help, "job"), func(j *chronos.Job) (float64, bool) {
+	return jobMetric{gauge(name, help, "job_id"), func(j *chronos.Job) (float64, bool) {
 		at := value(&j.State)
 		return seconds(at), !at.IsZero()
 	}}
@@ -40,7 +40,7 @@ var jobMetrics = []jobMetric{
 }
 
 var (
-	jobEndedDesc  = gauge("chronos_job_executions_total", "Executions of the job that have ended, and instants at which it did not run, since this node began, by events: see chronos_events_dropped_total.", "job", "status")
+	jobEndedDesc  = gauge("chronos_job_executions_total", "Executions of the job that have ended, and instants at which it did not run, since this node began, by events: see chronos_events_dropped_total.", "job_id", "status")
 	truncatedDesc = gauge("chronos_job_series_truncated", "1 if more jobs than Options.MaxJobs could have series.")
 	droppedDesc   = gauge("chronos_events_dropped_total", "Events that came too fast to be counted for single jobs.")
 )
