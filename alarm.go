@@ -189,7 +189,7 @@ func (a *alarms) next() (job string, ok bool) {
 		delete(a.dirty, job)
 		return job, true
 	}
-	if len(a.order) == 0 || a.order[0].by >= time.Now().UnixNano() || !a.sure() {
+	if len(a.order) == 0 || a.order[0].by >= time.Now().UnixNano() || !a.doubt.IsZero() && !a.sure() {
 		return "", false
 	}
 	return a.order[0].job, true
@@ -200,11 +200,15 @@ func (a *alarms) next() (job string, ok bool) {
 // it waits for one lease, and then goes by what it knows.
 func (a *alarms) sure() bool {
 	m := a.s.member
-	if m == nil || m.alive() && !m.behind() {
+	if m == nil {
+		return true
+	}
+	alive := m.alive()
+	if alive && !m.behind() {
 		a.doubt = time.Time{}
 		return true
 	}
-	if a.doubt.IsZero() {
+	if a.doubt.IsZero() || !alive && m.lastContact().After(a.doubt) {
 		a.doubt = time.Now()
 	}
 	return time.Since(a.doubt) >= a.s.options.Cluster.Lease
@@ -244,7 +248,7 @@ func (a *alarms) look(job string) error {
 		return nil
 	}
 	delete(a.late, job)
-	if w.by != 0 && w.by < time.Now().UnixNano() {
+	if w.by != 0 && w.by < time.Now().UnixNano() && a.sure() {
 		a.late[job] = true
 		heap.Remove(&a.order, w.index) // until something changes
 		if w.told != w.by && !w.queued {

@@ -375,7 +375,7 @@ func TestClusterOverdue(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		books[stay].want(t, want, "job v1 "+clockText(job.State.LastSuccess.Add(time.Minute)))
+		books[stay].want(t, want, "job v1 "+clockText(job.State.LastSuccess.Add(time.Minute))+" +5s") // a lease later
 	})
 }
 
@@ -397,6 +397,15 @@ func TestClusterOverdueBehind(t *testing.T) {
 			if n := c.nodes[name].Status().Overdue; n != 0 {
 				t.Errorf("%s: %d overdue", name, n)
 			}
+		}
+		// One that is back within a lease has nothing to say, although the time that it
+		// knew of had passed.
+		for range 3 {
+			c.net.Isolate("addr-" + gone)
+			time.Sleep(22 * time.Second)
+			c.net.Join("addr-" + gone)
+			time.Sleep(20 * time.Second)
+			books[gone].want(t)
 		}
 		// One that is cut off goes by what it knows, after a lease; and no longer than
 		// until it is back.
