@@ -73,8 +73,21 @@ func pages[T any](ctx context.Context, s *Scheduler, page func(r *store.Reader) 
 
 // Jobs lists the jobs that the selector picks, by ID.
 func (s *Scheduler) Jobs(ctx context.Context, sel Selector) iter.Seq2[Job, error] {
+	return s.JobsAfter(ctx, sel, "")
+}
+
+// JobsAfter is Jobs, beginning behind an ID: for paging. There need be no job of
+// that ID.
+func (s *Scheduler) JobsAfter(ctx context.Context, sel Selector, id string) iter.Seq2[Job, error] {
 	return func(yield func(Job, error) bool) {
 		from := ""
+		if id != "" {
+			if err := checkID("id", id); err != nil {
+				yield(Job{}, err)
+				return
+			}
+			from = id + "\x00"
+		}
 		pages(ctx, s, func(r *store.Reader) (items []Job, more bool, err error) {
 			read := 0
 			err = r.Jobs(from, func(id string, decode func() (*store.Job, error)) (bool, error) {

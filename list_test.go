@@ -195,3 +195,30 @@ func TestListsMayBeLeftEarly(t *testing.T) {
 		}
 	})
 }
+
+func TestJobsAfter(t *testing.T) {
+	bubble(t, chronos.Options{}, func(r *rig) {
+		ids := []string{"a", "a-b", "a.b", "a/b", "ab", "b", "c"}
+		for i, id := range ids {
+			r.put(chronos.Job{ID: id, Labels: map[string]string{"odd": fmt.Sprint(i % 2)}})
+		}
+		after := func(sel chronos.Selector, id string) (out []string) {
+			for j, err := range r.JobsAfter(r.ctx, sel, id) {
+				r.must(err)
+				out = append(out, j.ID)
+			}
+			return out
+		}
+		for i, id := range ids {
+			same(t, "after "+id, after(nil, id), ids[i+1:])
+		}
+		same(t, "all", after(nil, ""), ids)
+		same(t, "after what is not there", after(nil, "a0"), ids[4:])
+		same(t, "of those picked", after(chronos.Selector{"odd": "1"}, "a/b"), []string{"b"})
+		r.must(r.Delete(r.ctx, "b"))
+		same(t, "after what was deleted", after(nil, "b"), ids[6:])
+		for _, err := range r.JobsAfter(r.ctx, nil, "!") {
+			wantField(t, err, "id")
+		}
+	})
+}
