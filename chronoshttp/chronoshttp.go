@@ -51,8 +51,8 @@ type Config struct {
 	// MaxStreams bounds the streams of events that are open at once; who is
 	// beyond it gets 503. Default 100.
 	MaxStreams int
-	// Heartbeat is how often a stream of events with nothing to say sends a
-	// comment. Default 15 s, at least 1 s.
+	// Heartbeat is how often a stream of events sends a beat, so that both ends and
+	// the proxies between see that it is alive. Default 15 s, at least 1 s.
 	Heartbeat time.Duration
 	// Logger gets refusals, and errors that are not the caller's. Default
 	// slog.Default().

@@ -32,6 +32,12 @@ type resetJSON struct {
 	Dropped int    `json:"dropped,omitempty" doc:"how many events are missing, if that is known"`
 }
 
+// beatJSON is the data of a beat event, which says nothing but that the stream is
+// alive. It has no ID.
+type beatJSON struct {
+	Now time.Time `json:"now" doc:"the clock of the node that answers"`
+}
+
 // stream is one connection that events are written to.
 type stream struct {
 	*call
@@ -104,7 +110,7 @@ func (s *stream) run(feed <-chan chronos.Event) {
 			if _, refused := s.h.allow(s.r, Access{Action: ActionRead, Job: s.only}); refused != nil {
 				return
 			}
-			err = s.write(": beat\n\n")
+			err = s.beat()
 		case <-s.h.closed.Done():
 			return
 		case <-s.r.Context().Done():
@@ -143,6 +149,14 @@ func (s *stream) event(name string, data any) error {
 	var text strings.Builder
 	fmt.Fprintf(&text, "id: %s%d\nevent: %s\ndata: %s\n\n", s.prefix, s.n, name, b)
 	return s.write(text.String())
+}
+
+func (s *stream) beat() error {
+	b, err := json.Marshal(beatJSON{time.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	return s.write("event: beat\ndata: " + string(b) + "\n\n")
 }
 
 // write sends text now. It moves the deadline of the connection, which the host's

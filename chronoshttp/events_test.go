@@ -66,7 +66,7 @@ func (l *listener) ended() bool {
 	}
 }
 
-// names are the events so far, "beat" for a comment. Their data is checked.
+// names are the events so far. Their data is checked.
 func (l *listener) names() string {
 	l.t.Helper()
 	synctest.Wait()
@@ -80,12 +80,8 @@ func (l *listener) names() string {
 			switch field {
 			case "event":
 				name = value
-			case "":
-				if value != "" {
-					name = value
-				}
 			case "data":
-				schema := map[string]string{"reset": "Reset", "status": "Cluster"}[name]
+				schema := map[string]string{"reset": "Reset", "status": "Cluster", "beat": "Beat"}[name]
 				if schema == "" {
 					schema = "Event"
 				}

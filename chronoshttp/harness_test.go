@@ -64,10 +64,9 @@ func (s *triedSet) has(name string) bool { s.mu.Lock(); defer s.mu.Unlock(); ret
 
 // rig is a scheduler that runs in a bubble, and a handler for it.
 type rig struct {
-	t   *testing.T
-	s   *chronos.Scheduler
-	h   *Handler
-	end func()
+	t *testing.T
+	s *chronos.Scheduler
+	h *Handler
 }
 
 func anybody(*http.Request, Access) (string, error) { return "ann", nil }

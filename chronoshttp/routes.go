@@ -136,7 +136,7 @@ var otherRoutes = []route{
 	},
 	{
 		method: "GET", path: base + "/events", action: ActionRead, name: "streamEvents", status: http.StatusOK, media: "text/event-stream", result: eventJSON{}, run: events,
-		doc: "Server-sent events from now on: one for each committed change (the name of the event is its kind), status when the cluster has changed, " +
+		doc: "Server-sent events from now on: one for each committed change (the name of the event is its kind), status when the cluster has changed, beat when there was nothing for a while, " +
 			"and reset when events are missing, after which the reader has to read anew what it shows. With Last-Event-ID a reset comes first: nothing is replayed",
 		query:  []param{paramJob},
 		header: []param{{name: "Last-Event-ID", kind: "string", doc: "the ID of the last event that was seen; browsers send it when they connect again"}},

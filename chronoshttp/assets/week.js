@@ -1,0 +1,62 @@
+// What is due in the week ahead, hour by hour.
+
+import { at, clock, day, empty, h, jobLink, now, plural, swap, table } from './dom.js';
+import { post } from './api.js';
+
+const most = 20;
+
+export function weekPage() {
+  const error = h('div'); const map = h('div'); const busy = h('div'); const jobs = h('div'); const note = h('p', { class: 'faint' });
+
+  async function update() {
+    const hour = 3_600_000;
+    const from = Math.floor(now() / hour) * hour;
+    const sim = await post('/simulate', { from: new Date(from).toISOString(), to: new Date(from + 168 * hour).toISOString(), bucket: '1h' });
+    note.textContent = `${plural(sim.total, 'instant')} in the seven days from ${day(new Date(from))} ${clock(new Date(from), false)} on, if nothing changes.${sim.complete ? '' : ' Some jobs are due so often that they were counted in part only.'}`;
+    if (!sim.total) {
+      swap(map, empty('Nothing is due in the week ahead'));
+      swap(busy); swap(jobs);
+      return;
+    }
+    swap(map, heat(sim, from, hour));
+    swap(busy, table('Busiest minutes', ['Minute', { name: 'Due', class: 'right' }], sim.busiest.map((b) => [at(b.at), h('span', { class: 'num' }, String(b.count))])));
+    const shown = sim.jobs.slice(0, most);
+    swap(jobs, table('By job', ['Job', { name: 'Due', class: 'right' }, 'First', 'Remarks'], shown.map((j) => [jobLink(j.id), h('span', { class: 'num' }, j.count.toLocaleString('en')), at(j.first[0]),
+      [j.paused && 'paused', j.estimated && 'counts from its last end: an estimate', j.counted_to && ['counted up to ', at(j.counted_to)]].filter(Boolean)])),
+    sim.jobs.length > most && h('p', { class: 'faint' }, `and ${plural(sim.jobs.length - most, 'job')} that are due less often.`));
+  }
+
+  return {
+    title: 'Week ahead', error, update,
+    node: h('div', null, h('h1', null, 'Week ahead'), error, note, h('section', { class: 'card', 'aria-label': 'Heat map' }, map),
+      h('div', { class: 'columns wide' }, h('section', { class: 'card' }, h('h2', null, 'By job'), jobs), h('section', { class: 'card' }, h('h2', null, 'Busiest minutes'), busy))),
+  };
+}
+
+// heat is a table, so that it can be read as one: a row for each day, a column for
+// each hour of the browser's zone.
+function heat(sim, from, hour) {
+  const counts = new Map(); const days = [];
+  for (let t = from; t < from + 168 * hour; t += hour) {
+    const d = day(new Date(t));
+    if (!days.includes(d)) days.push(d);
+    counts.set(`${d} ${new Date(t).getHours()}`, 0);
+  }
+  for (const l of sim.load) {
+    const t = new Date(l.at); const key = `${day(t)} ${t.getHours()}`;
+    if (counts.has(key)) counts.set(key, counts.get(key) + l.count);
+  }
+  const top = Math.max(...counts.values());
+  const level = (n) => (n === 0 ? 0 : 1 + Math.min(4, Math.floor((Math.log(n + 1) / Math.log(top + 1.01)) * 5)));
+  const hours = [...Array(24).keys()];
+  const short = (n) => (n < 1000 ? String(n) : n < 10_000 ? `${(n / 1000).toFixed(1)}k` : `${Math.round(n / 1000)}k`);
+  const weekday = (d) => new Date(`${d}T12:00:00`).toLocaleDateString('en', { weekday: 'short' });
+  return h('div', { class: 'table scroll', tabindex: 0, role: 'region', 'aria-label': 'Heat map of the week ahead, scrolls sideways' }, h('table', { class: 'heat' },
+    h('caption', { class: 'hidden' }, 'How often something is due, by day and hour'),
+    h('thead', null, h('tr', null, h('th', { scope: 'col' }, h('span', { class: 'hidden' }, 'Day')), hours.map((n) => h('th', { scope: 'col' }, String(n).padStart(2, '0'))))),
+    h('tbody', null, days.map((d) => h('tr', null, h('th', { scope: 'row' }, `${weekday(d)} ${d.slice(5)}`), hours.map((n) => {
+      const count = counts.get(`${d} ${n}`);
+      if (count === undefined) return h('td', { class: 'none' });
+      return h('td', { class: `h${level(count)}`, title: `${d} ${String(n).padStart(2, '0')}:00, ${plural(count, 'instant')}` }, count ? short(count) : h('span', { class: 'hidden' }, '0'));
+    }))))));
+}
