@@ -68,10 +68,10 @@ export function button(action, label, act, props) {
 
 export function jobButtons(job, after) {
   const run = (fn) => async () => { if (await fn(job)) after(); };
-  const name = (verb) => ({ 'aria-label': `${verb} ${job.id}`, 'data-key': `${verb} ${job.id}` });
+  const name = (verb, key) => ({ 'aria-label': `${verb} ${job.id}`, 'data-key': `${key || verb} ${job.id}` });
   return h('span', { class: 'buttons' },
     button('trigger', 'Trigger', run(trigger), name('Trigger')),
-    job.state.paused ? button('resume', 'Resume', run(resume), name('Pause or resume')) : button('pause', 'Pause', run(pause), name('Pause or resume')));
+    job.state.paused ? button('resume', 'Resume', run(resume), name('Resume', 'schedule')) : button('pause', 'Pause', run(pause), name('Pause', 'schedule')));
 }
 
 export function executionButtons(x, after) {

@@ -2,7 +2,7 @@
 
 import { clock, day, executionHref, h, now, s, span } from './dom.js';
 
-export const ranges = [['900000', '15 minutes'], ['3600000', '1 hour'], ['21600000', '6 hours'], ['86400000', '24 hours'], ['604800000', '7 days']];
+export const ranges = [['60000', 'minute'], ['900000', '15 minutes'], ['3600000', '1 hour'], ['21600000', '6 hours'], ['86400000', '24 hours'], ['604800000', '7 days']];
 
 export const lateness = (x) => {
   const first = x.attempts[0];

@@ -6,12 +6,13 @@ import { executionButtons } from './actions.js';
 import { lasted, lateness } from './charts.js';
 
 export function executionPage(id) {
-  const error = h('div'); const head = h('div', { class: 'head' }); const about = h('div'); const attempts = h('div'); const output = h('div');
+  const error = h('div'); const head = h('div', { class: 'head' }, h('h1', null, 'Execution')); const about = h('div'); const attempts = h('div'); const output = h('div');
   const again = () => update().catch((e) => swap(error, h('p', { class: 'notice bad', role: 'alert' }, e.detail || e.message)));
 
   async function update() {
     const x = await get(`/executions/${path(id)}`);
     swap(error);
+    body.hidden = false;
     swap(head, h('div', null, h('h1', null, 'Execution'), statusChip(x)), executionButtons(x, again));
     const late = lateness(x); const took = lasted(x);
     swap(about, facts([
@@ -28,9 +29,10 @@ export function executionPage(id) {
     swap(output, x.output !== undefined ? h('pre', null, x.output) : x.output_base64 ? h('pre', null, x.output_base64) : h('p', { class: 'faint' }, 'None was kept.'), x.output_truncated && h('p', { class: 'faint' }, 'It was longer.'));
   }
 
+  const body = h('div', { hidden: true }, section('What is known', about), section('Attempts', attempts), section('Output', output));
   return {
     title: 'Execution', error, update,
     node: h('div', null, h('nav', { class: 'crumbs', 'aria-label': 'Where this is' }, h('a', { href: '#/timeline' }, 'Timeline'), ' / ', h('span', { 'aria-current': 'page' }, id)), error, head,
-      section('What is known', about), section('Attempts', attempts), section('Output', output)),
+      body),
   };
 }

@@ -10,7 +10,7 @@ import { ledger } from './ledger.js';
 export function jobPage(id) {
   const base = `/jobs/${path(id)}`;
   const error = h('div');
-  const head = h('div', { class: 'head' });
+  const head = h('div', { class: 'head' }, h('h1', null, id));
   const about = h('div'); const next = h('div'); const lanes = h('div', { class: 'chart' }); const chart = h('div', { class: 'chart' });
   const rows = h('div'); const versions = h('div'); const diff = h('div', { 'aria-live': 'polite' });
   let limit = 20; let xs = []; let chosen = null; let drawn = '';
@@ -63,6 +63,7 @@ export function jobPage(id) {
     const list = await get(`${base}:versions?limit=50`); // 404 if it never was
     const [history, due] = await Promise.all([get(`/executions${query({ job: id, limit: Math.max(100, limit) })}`), job ? get(`${base}:next?limit=8`) : { items: [] }]);
     swap(error);
+    body.hidden = false;
     xs = history.items.slice(0, 100);
     swap(head, h('div', null, h('h1', null, id), job && jobState(job), job?.definition.description && h('p', { class: 'faint' }, job.definition.description)),
       job ? jobButtons(job, again) : h('p', { class: 'notice warn' }, 'This job was deleted. Its history is kept as long as retention says.'));
@@ -76,12 +77,13 @@ export function jobPage(id) {
     drawVersions(list, job);
   }
 
+  const body = h('div', { hidden: true }, h('div', { class: 'columns' }, section('Definition', about), section('Next due', next)),
+    section('Where it ran', lanes), section('Lateness and duration', chart), section('History', rows), section('Versions', versions, diff));
   const stop = onResize(chart, draw);
   return {
     title: id, error, update, leave: stop,
     node: h('div', null, h('nav', { class: 'crumbs', 'aria-label': 'Where this is' }, h('a', { href: '#/jobs' }, 'Jobs'), ' / ', h('span', { 'aria-current': 'page' }, id)), error, head,
-      h('div', { class: 'columns' }, section('Definition', about), section('Next due', next)),
-      section('Where it ran', lanes), section('Lateness and duration', chart), section('History', rows), section('Versions', versions, diff)),
+      body),
   };
 }
 

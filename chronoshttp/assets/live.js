@@ -36,6 +36,18 @@ export function connect({ onEvent, onStatus, onReset, onState }) {
     wait = Math.min(wait * 2, 30_000);
   }
 
+  // A browser opens few connections to one server. A page that nobody sees gives
+  // its one back.
+  let leaving;
+  const close = () => { clearTimeout(timer); clearTimeout(leaving); source.close(); };
+  const back = () => { clearTimeout(leaving); if (source.readyState === EventSource.CLOSED) open(); };
+  addEventListener('pagehide', close);
+  addEventListener('pageshow', (e) => { if (e.persisted) back(); });
+  document.addEventListener('visibilitychange', () => {
+    clearTimeout(leaving);
+    if (document.hidden) leaving = setTimeout(close, 10_000); else back();
+  });
+
   setInterval(() => {
     if (source.readyState === EventSource.OPEN && Date.now() - heard > silence) { onState('reconnecting'); open(); }
   }, 5000);

@@ -1,0 +1,382 @@
+package browsertest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"image/png"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"github.com/chronos-go/chronos"
+	"github.com/chronos-go/chronos/chronoshttp"
+)
+
+var images = flag.String("images", "", "the directory to write screenshots to")
+
+// TestDashboard goes through the pages of a cluster as a person does. Its parts
+// follow each other: the last one kills the leader.
+func TestDashboard(t *testing.T) {
+	b := newBrowser(t)
+	w := newWorld(t)
+	w.declare()
+	b.look(1200, 800, "light")
+	base := w.url(w.follower())
+	part := func(name string, test func(t *testing.T)) {
+		t.Helper()
+		ok := t.Run(name, func(t *testing.T) {
+			outer := b.t
+			b.t = t
+			defer func() { b.t = outer }()
+			test(t)
+			if said := unexpected(b.complaints()); len(said) > 0 {
+				t.Errorf("the console says:\n%s", strings.Join(said, "\n"))
+			}
+		})
+		if !ok {
+			t.FailNow()
+		}
+	}
+	part("list", func(t *testing.T) { testList(t, b, base) })
+	part("trigger", func(t *testing.T) { testTrigger(t, b, w, base) })
+	part("pause", func(t *testing.T) { testPause(t, b, w, base) })
+	part("cancel", func(t *testing.T) { testCancel(t, b, w, base) })
+	part("rollback", func(t *testing.T) { testRollback(t, b, w, base) })
+	part("keyboard", func(t *testing.T) { testKeyboard(t, b, base) })
+	part("viewer", func(t *testing.T) { testViewer(t, b, w, base) })
+	part("theme", func(t *testing.T) { testTheme(t, b, base) })
+	part("pages", func(t *testing.T) { testPages(t, b, w, base) })
+	part("a leader is killed", func(t *testing.T) { testKill(t, b, w) })
+}
+
+func testList(t *testing.T, b *browser, base string) {
+	b.open(base, "")
+	for _, id := range []string{"billing/invoices", "newsletter", "legacy/export"} {
+		b.has("#list tbody tr", id)
+	}
+	b.has("#list tbody tr", "Every 5 seconds")
+	b.has("#list tbody tr", "paused")
+	b.has("#live", "live")
+	b.has("#who", "ann")
+	b.run(chromedp.SendKeys("#search", "BILLING/inv", chromedp.ByQuery))
+	b.wait("document.querySelectorAll('#list tbody tr').length === 1")
+	b.set("#search", "nothing like it")
+	b.has("#list", "No job is like this")
+	b.open(base, "jobs")
+	b.set("#state", "paused")
+	b.wait("document.querySelectorAll('#list tbody tr').length === 1")
+	b.has("#list", "newsletter")
+	b.has("#list", "the list is being cleaned")
+}
+
+func testTrigger(t *testing.T, b *browser, w *world, base string) {
+	b.open(base, "jobs")
+	b.button("Trigger report/nightly")
+	b.has("dialog", "Trigger report/nightly?")
+	b.run(chromedp.SendKeys("#dialog-note", "asked by support", chromedp.ByQuery))
+	b.confirm()
+	b.has("#toasts", "report/nightly was triggered")
+	b.open(base, "jobs/report%2Fnightly")
+	b.has("main table", "succeeded") // live: it ends after a while
+	b.has("main table", "trigger")
+	for x, err := range w.nodes[w.leader()].Executions(t.Context(), chronos.Query{Job: "report/nightly"}) {
+		if err != nil || x.Note != "asked by support" || x.Actor != "ann" || x.Origin != chronos.OriginTrigger || x.Key == "" {
+			t.Errorf("%+v, %v", x, err)
+		}
+	}
+}
+
+func testPause(t *testing.T, b *browser, w *world, base string) {
+	b.open(base, "jobs/mail%2Freminders")
+	b.button("Pause mail/reminders")
+	b.run(chromedp.SendKeys("#dialog-note", "too many", chromedp.ByQuery))
+	b.confirm()
+	b.has(".head", "paused")
+	b.has("main", "too many")
+	b.has("main", "The job is paused.")
+	j, err := w.nodes[w.leader()].Get(t.Context(), "mail/reminders")
+	if err != nil || !j.State.Paused || j.State.PausedBy != "ann" {
+		t.Errorf("%+v, %v", j.State, err)
+	}
+	// Somebody else resumes it: the page sees that by itself.
+	if err := w.nodes[w.leader()].Resume(t.Context(), "mail/reminders"); err != nil {
+		t.Fatal(err)
+	}
+	b.lacks(".head", "paused")
+	b.button("Pause mail/reminders")
+	b.keys(kb.Escape) // thought better of it
+	b.wait("!document.querySelector('dialog').open")
+	if j, _ := w.nodes[w.leader()].Get(t.Context(), "mail/reminders"); j.State.Paused {
+		t.Error("it was paused without a yes")
+	}
+}
+
+func testCancel(t *testing.T, b *browser, w *world, base string) {
+	x, err := w.nodes[w.leader()].Trigger(t.Context(), "index/rebuild", chronos.TriggerRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.open(base, "jobs/index%2Frebuild")
+	b.has("main table", "running")
+	b.button("Cancel " + x.ID)
+	b.has("dialog", "Cancel this execution?")
+	b.confirm()
+	b.has("main table", "canceled (request)")
+	b.click("main table tbody th a")
+	b.has("main h1", "Execution")
+	b.has("main", "canceled (request)")
+	b.has("main", x.ID)
+	b.button("Run again " + x.ID)
+	b.confirm()
+	b.has(".head", "running")
+	b.button("Terminate " + x.ID)
+	b.confirm()
+	b.has(".head", "terminated")
+}
+
+func testRollback(t *testing.T, b *browser, w *world, base string) {
+	b.open(base, "jobs/billing%2Finvoices")
+	b.has("main", "longer time-out")
+	b.click("input[aria-label='Compare from version 1']")
+	b.click("button[data-key=compare]")
+	b.has(".diff", "retry.max_attempts")
+	b.has(".diff", "1m0s")
+	b.button("Roll back to version 2")
+	b.has("dialog", "Roll billing/invoices back to version 2?")
+	b.confirm()
+	b.has("main", "back to 2")
+	j, err := w.nodes[w.leader()].Get(t.Context(), "billing/invoices")
+	if err != nil || j.Version != 4 || j.Timeout != 0 || j.State.Actor != "ann" {
+		t.Errorf("%+v, %v", j, err)
+	}
+	// A version that is gone by the time of the yes: the dialog says so and stays.
+	b.button("Roll back to version 1")
+	if err := w.nodes[w.leader()].Delete(t.Context(), "billing/invoices"); err != nil {
+		t.Fatal(err)
+	}
+	b.click("#dialog-confirm")
+	b.has("dialog .wrong", "does not exist")
+	b.keys(kb.Escape)
+	b.has(".head", "This job was deleted")
+	w.declare()
+	b.has(".head", "scheduled")
+	b.complaints() // the refused call
+}
+
+// testKeyboard pauses a job without a mouse.
+func testKeyboard(t *testing.T, b *browser, base string) {
+	b.open(base, "jobs")
+	b.tabTo("Skip to content")
+	b.keys(kb.Enter)
+	if got := eval[string](b, "document.activeElement.id"); got != "main" {
+		t.Errorf("skipped to %s", got)
+	}
+	b.tabTo("Pause report/hourly")
+	b.keys(kb.Enter)
+	b.wait("document.querySelector('dialog').open")
+	if got := eval[string](b, "document.activeElement.id"); got != "dialog-note" {
+		t.Errorf("in the dialog the focus is on %s", got)
+	}
+	b.keys("typed")
+	b.keys(kb.Enter)
+	b.wait("!document.querySelector('dialog').open")
+	b.has("#list", "typed")
+	b.wait("document.activeElement.getAttribute('aria-label') === 'Resume report/hourly'") // where it was
+	b.keys(kb.Enter)
+	b.tabTo("Resume")
+	b.keys(kb.Enter)
+	b.wait("!document.querySelector('dialog').open")
+	b.lacks("#list", "typed")
+	b.tabTo("report/hourly")
+	b.keys(kb.Enter)
+	b.has("h1", "report/hourly")
+	if got := eval[string](b, "document.activeElement.id"); got != "main" {
+		t.Errorf("on the new page the focus is on %s", got)
+	}
+}
+
+func testViewer(t *testing.T, b *browser, w *world, base string) {
+	w.viewer.Store(true)
+	defer w.viewer.Store(false)
+	b.open(base, "jobs")
+	b.has("#list", "newsletter")
+	for _, page := range []string{"jobs", "timeline", "jobs/billing%2Finvoices"} {
+		b.open(base, page)
+		for _, verb := range []string{"Trigger", "Pause", "Resume", "Cancel", "Terminate", "Run again", "Roll back"} {
+			b.wait(`!document.querySelector('button[aria-label^="` + verb + `"]')`)
+		}
+	}
+}
+
+func testTheme(t *testing.T, b *browser, base string) {
+	background := func() string { return eval[string](b, "getComputedStyle(document.body).backgroundColor") }
+	b.look(1200, 800, "light")
+	b.open(base, "jobs")
+	light := background()
+	b.look(1200, 800, "dark")
+	dark := background()
+	if light == dark {
+		t.Errorf("light and dark are both %s", light)
+	}
+	choose := func(theme string) {
+		b.set("#theme", theme)
+	}
+	choose("light")
+	if got := background(); got != light {
+		t.Errorf("light was chosen: %s", got)
+	}
+	b.open(base, "jobs") // it is remembered
+	if got := background(); got != light {
+		t.Errorf("light was chosen before: %s", got)
+	}
+	choose("auto")
+	if got := background(); got != dark {
+		t.Errorf("auto was chosen: %s", got)
+	}
+	b.look(1200, 800, "light")
+}
+
+// pages are all there are, with the height of their pictures.
+var pages = []struct {
+	name, fragment string
+	height         int64
+}{
+	{"jobs", "jobs", 1010}, {"job", "jobs/billing%2Finvoices", 1500}, {"timeline", "timeline", 900}, {"plots", "plots", 900},
+	{"week", "week", 900}, {"cluster", "cluster", 760}, {"execution", "", 700},
+}
+
+// testPages looks at every page in light and dark, wide and narrow: that what is
+// there has a name, can be read and fits. With -images it keeps pictures.
+func testPages(t *testing.T, b *browser, w *world, base string) {
+	for end := time.Now().Add(20 * time.Second); *images != "" && time.Now().Before(end); { // for some history
+		time.Sleep(time.Second)
+	}
+	for _, p := range pages {
+		fragment := p.fragment
+		if p.name == "execution" {
+			for x, err := range w.nodes[w.leader()].Executions(t.Context(), chronos.Query{Job: "sync/inventory", Status: []chronos.Status{chronos.StatusSucceeded}, Limit: 1}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				fragment = "executions/" + strings.ReplaceAll(x.ID, "/", "%2F")
+			}
+		}
+		for _, theme := range []string{"light", "dark"} {
+			b.look(1200, p.height, theme)
+			b.open(base, fragment)
+			if p.name == "timeline" || p.name == "plots" {
+				b.set("#range", "60000")
+				b.wait("document.querySelector('main svg')")
+				time.Sleep(300 * time.Millisecond)
+			}
+			for _, wrong := range eval[[]string](b, audit) {
+				t.Errorf("%s, %s: %s", p.name, theme, wrong)
+			}
+			keep(t, p.name+"-"+theme, b.shot())
+			b.look(380, 800, theme)
+			time.Sleep(200 * time.Millisecond)
+			if wide := eval[int](b, "document.documentElement.scrollWidth"); wide > 380 {
+				t.Errorf("%s, %s: %d wide on a screen of 380: %s", p.name, theme, wide, eval[string](b, widest))
+			}
+			if p.name == "jobs" || p.name == "timeline" {
+				keep(t, p.name+"-narrow-"+theme, b.shot())
+			}
+		}
+	}
+	b.look(1200, 800, "light")
+}
+
+// keep writes a picture, and checks that it shows something.
+func keep(t *testing.T, name string, shot []byte) {
+	t.Helper()
+	img, err := png.Decode(bytes.NewReader(shot))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[any]bool{}
+	for y := img.Bounds().Min.Y; y < img.Bounds().Max.Y; y += 3 {
+		for x := img.Bounds().Min.X; x < img.Bounds().Max.X; x += 3 {
+			seen[img.At(x, y)] = true
+		}
+	}
+	if len(seen) < 20 {
+		t.Errorf("%s: the picture has %d colours", name, len(seen))
+	}
+	if *images == "" {
+		return
+	}
+	var out bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&out, opaque(img)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(*images, "dashboard-"+name+".png"), out.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testKill kills the leader while a page of another node is open.
+func testKill(t *testing.T, b *browser, w *world) {
+	leader := w.leader()
+	b.open(w.url(w.follower()), "cluster")
+	b.has(".node.leads h2", leader)
+	w.kill(leader)
+	b.wait("!['" + leader + "', ''].includes(document.querySelector('.node.leads h2')?.innerText ?? '')")
+	b.has("#toasts", "leads now")
+	b.has(".node.away", leader)
+	b.has(".node.away", "not heard of")
+	b.open(w.url(w.follower()), "jobs/mail%2Freminders")
+	done := "[...document.querySelectorAll('main table tbody tr')].filter((r) => r.innerText.includes('succeeded') && !r.innerText.includes('" + leader + "')).length"
+	before := eval[int](b, done)
+	b.wait(done + " > " + itoa(before+1)) // jobs go on, and the page goes with them
+}
+
+// TestReconnect takes the server away from an open page, and brings it back.
+func TestReconnect(t *testing.T) {
+	b := newBrowser(t)
+	s, err := chronos.New(chronos.Options{InMemory: true, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var refuse bool
+	server := serve(t, s, func(*http.Request, chronoshttp.Access) (string, error) {
+		if refuse {
+			return "", errors.New("no")
+		}
+		return "", nil
+	})
+	b.open(server.URL+"/ops/chronos/", "jobs")
+	b.has("#list", "There are no jobs yet")
+	b.has(".tile", "does not run")
+	b.has("#live", "live")
+	server.CloseClientConnections()
+	b.has("#live", "reconnecting")
+	if _, err := s.Put(context.Background(), chronos.Job{ID: "meanwhile", Handler: "h"}); err != nil {
+		t.Fatal(err)
+	}
+	b.has("#live", "live")
+	b.has("#list", "meanwhile")
+	if _, err := s.Put(context.Background(), chronos.Job{ID: "afterwards", Handler: "h"}); err != nil {
+		t.Fatal(err)
+	}
+	b.has("#list", "afterwards")
+	for _, page := range []string{"timeline", "plots", "week", "cluster"} {
+		b.open(server.URL+"/ops/chronos/", page)
+		b.has("main", map[string]string{"timeline": "Nothing was due", "plots": "Nothing ran", "week": "Nothing is due", "cluster": "a single process"}[page])
+	}
+	b.open(server.URL+"/ops/chronos/", "jobs/none")
+	b.has("[role=alert]", "never existed")
+	b.open(server.URL+"/ops/chronos/", "jobs")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b.has("[role=alert]", "closed")
+}
