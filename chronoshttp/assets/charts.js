@@ -31,8 +31,9 @@ function ticks(from, to, most) {
 
 function axis(from, to, x, height, width) {
   const { out, step } = ticks(from, to, Math.max(2, Math.floor(width / 90)));
+  const fits = (t) => x(t) <= x(to) - 22;
   const text = (t) => (step >= 86_400_000 ? day(new Date(t)).slice(5) : clock(new Date(t), step < 60_000));
-  return out.map((t) => s('g', { class: 'tick' }, s('line', { x1: x(t), x2: x(t), y1: 0, y2: height }), s('text', { x: x(t), y: height + 15, 'text-anchor': 'middle' }, text(t))));
+  return out.map((t) => s('g', { class: 'tick' }, s('line', { x1: x(t), x2: x(t), y1: 0, y2: height }), fits(t) && s('text', { x: x(t), y: height + 18, 'text-anchor': 'middle' }, text(t))));
 }
 
 // timeline draws executions in lanes. The table below it has the same, so that it
@@ -44,7 +45,7 @@ export function timeline(xs, { width, from, to, lane, by }) {
   const x = (t) => left + ((Math.min(Math.max(t, from), to) - from) / (to - from)) * (width - left - right);
   const y = (name) => names.indexOf(name) * row;
   const fit = (name) => { const n = narrow ? 12 : 26; return name.length > n ? `${name.slice(0, n - 1)}…` : name; };
-  return s('svg', { class: 'timeline', width, height: height + 24, viewBox: `0 0 ${width} ${height + 24}`, 'aria-hidden': 'true', focusable: 'false' },
+  return s('svg', { class: 'timeline', width, height: height + 26, viewBox: `0 0 ${width} ${height + 26}`, 'aria-hidden': 'true', focusable: 'false' },
     names.map((name, i) => s('g', null,
       s('rect', { class: i % 2 ? 'lane odd' : 'lane', x: 0, y: i * row, width, height: row }),
       s('text', { class: 'lanename', x: 8, y: i * row + row / 2 + 4 }, fit(name), s('title', null, name)))),
@@ -106,12 +107,12 @@ export function scatter(title, points, { width, from, to }) {
   const lines = [1, 10, 100, 1000, 10_000, 60_000, 600_000, 3_600_000, 36_000_000].filter((v) => v <= ceil);
   const p50 = quantile(values, 0.5); const p95 = quantile(values, 0.95);
   const text = values.length
-    ? `${title}: ${values.length} executions, median ${span(p50)}, 95th percentile ${span(p95)}, longest ${span(values[values.length - 1])}.`
+    ? `${title}: ${values.length} executions, median ${span(p50)} (solid line), 95th percentile ${span(p95)} (dashed), most ${span(values[values.length - 1])}.`
     : `${title}: nothing in this time.`;
   return h('figure', { class: 'plot' },
     h('figcaption', null, text),
-    s('svg', { role: 'img', 'aria-label': text, width, height: height + 24, viewBox: `0 0 ${width} ${height + 24}` },
-      s('g', { transform: 'translate(0 0)' },
+    s('svg', { role: 'img', 'aria-label': text, width, height: height + 26, viewBox: `0 0 ${width} ${height + 26}` },
+      s('g', null,
         axis(from, to, x, height, width - left - right),
         lines.map((v) => s('g', { class: 'level' }, s('line', { x1: left, x2: width - right, y1: y(v), y2: y(v) }), s('text', { x: left - 8, y: y(v) + 4, 'text-anchor': 'end' }, span(v)))),
         values.length > 0 && [[p50, 'median'], [p95, 'p95']].map(([v, name]) => s('g', { class: `quantile ${name}` },

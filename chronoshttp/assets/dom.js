@@ -88,7 +88,8 @@ export function chip(kind, text) {
   return h('span', { class: `chip ${kind}` }, h('span', { class: 'mark', 'aria-hidden': 'true' }, marks[kind] || '·'), text || kind.replace('_', ' '));
 }
 
-export const statusChip = (x) => chip(x.status, x.status.replace('_', ' ') + (x.reason ? ` (${x.reason.replace('_', ' ')})` : x.waiting ? ` (${x.waiting})` : ''));
+const waits = { room: 'waits for room', instant: 'waits for its instant', overlap: 'waits its turn', key: 'waits for a place' };
+export const statusChip = (x) => chip(x.status, x.status.replace('_', ' ') + (x.reason ? ` (${x.reason.replace('_', ' ')})` : x.waiting ? `, ${waits[x.waiting] || x.waiting}` : ''));
 
 export const path = (id) => id.split('/').some((p) => p === '' || p === '.' || p === '..') ? encodeURIComponent(id) : id.split('/').map(encodeURIComponent).join('/');
 export const jobLink = (id) => h('a', { href: `#/jobs/${encodeURIComponent(id)}`, class: 'id', 'data-key': `job ${id}` }, id);

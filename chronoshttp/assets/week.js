@@ -4,17 +4,29 @@ import { at, clock, day, empty, h, jobLink, now, plural, swap, table } from './d
 import { post } from './api.js';
 
 const most = 20;
+const frequent = 168 * 60; // once a minute
 
 export function weekPage() {
-  const error = h('div'); const map = h('div'); const busy = h('div'); const jobs = h('div'); const note = h('p', { class: 'faint' });
+  const error = h('div'); const map = h('div'); const busy = h('div'); const jobs = h('div'); const note = h('p', { class: 'faint', role: 'status' });
+  const change = () => update().catch((e) => swap(error, h('p', { class: 'notice bad', role: 'alert' }, e.detail || e.message)));
+  const which = h('select', { id: 'which', on: { change } }, h('option', { value: 'rare' }, 'without very frequent ones'), h('option', { value: 'all' }, 'all'));
 
   async function update() {
     const hour = 3_600_000;
     const from = Math.floor(now() / hour) * hour;
-    const sim = await post('/simulate', { from: new Date(from).toISOString(), to: new Date(from + 168 * hour).toISOString(), bucket: '1h' });
-    note.textContent = `${plural(sim.total, 'instant')} in the seven days from ${day(new Date(from))} ${clock(new Date(from), false)} on, if nothing changes.${sim.complete ? '' : ' Some jobs are due so often that they were counted in part only.'}`;
+    const body = { from: new Date(from).toISOString(), to: new Date(from + 168 * hour).toISOString(), bucket: '1h' };
+    let sim = await post('/simulate', body);
+    const often = sim.jobs.filter((j) => j.count > frequent);
+    let left = '';
+    if (which.value === 'rare' && often.length) {
+      left = ` Left out: ${plural(often.length, 'job')} that ${often.length === 1 ? 'is' : 'are'} due more often than once a minute.`;
+      const jobs = sim.jobs.filter((j) => j.count <= frequent).map((j) => j.id);
+      sim = jobs.length ? await post('/simulate', { ...body, jobs }) : { ...sim, total: 0, complete: true };
+    }
+    swap(error);
+    note.textContent = `${plural(sim.total, 'instant')} in the seven days from ${day(new Date(from))} ${clock(new Date(from), false)} on, if nothing changes.${left}${sim.complete ? '' : ' Some jobs are due so often that they were counted in part only.'}`;
     if (!sim.total) {
-      swap(map, empty('Nothing is due in the week ahead'));
+      swap(map, empty('Nothing is due in the week ahead', left.trim()));
       swap(busy); swap(jobs);
       return;
     }
@@ -28,7 +40,8 @@ export function weekPage() {
 
   return {
     title: 'Week ahead', error, update,
-    node: h('div', null, h('h1', null, 'Week ahead'), error, note, h('section', { class: 'card', 'aria-label': 'Heat map' }, map),
+    node: h('div', null, h('h1', null, 'Week ahead'), error,
+      h('form', { class: 'filter', on: { submit: (e) => e.preventDefault() } }, h('label', { for: 'which' }, 'Jobs', which)), note, h('section', { class: 'card', 'aria-label': 'Heat map' }, map),
       h('div', { class: 'columns wide' }, h('section', { class: 'card' }, h('h2', null, 'By job'), jobs), h('section', { class: 'card' }, h('h2', null, 'Busiest minutes'), busy))),
   };
 }
@@ -47,7 +60,7 @@ function heat(sim, from, hour) {
     if (counts.has(key)) counts.set(key, counts.get(key) + l.count);
   }
   const top = Math.max(...counts.values());
-  const level = (n) => (n === 0 ? 0 : 1 + Math.min(4, Math.floor((Math.log(n + 1) / Math.log(top + 1.01)) * 5)));
+  const level = (n) => (n === 0 ? 0 : 1 + Math.min(4, Math.floor(Math.sqrt(n / top) * 4.999)));
   const hours = [...Array(24).keys()];
   const short = (n) => (n < 1000 ? String(n) : n < 10_000 ? `${(n / 1000).toFixed(1)}k` : `${Math.round(n / 1000)}k`);
   const weekday = (d) => new Date(`${d}T12:00:00`).toLocaleDateString('en', { weekday: 'short' });

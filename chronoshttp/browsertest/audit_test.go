@@ -2,17 +2,42 @@ package browsertest
 
 import (
 	"image"
-	"image/draw"
+	"image/color"
+	"maps"
+	"slices"
 	"strconv"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
 
-// opaque leaves the alpha channel out, which makes a smaller file.
-func opaque(img image.Image) image.Image {
-	out := image.NewRGBA(img.Bounds())
-	draw.Draw(out, out.Bounds(), image.White, image.Point{}, draw.Src)
-	draw.Draw(out, out.Bounds(), img, img.Bounds().Min, draw.Over)
+// small draws a picture in the 256 colours that it has most of, which makes a
+// smaller file.
+func small(img image.Image) image.Image {
+	count := map[color.RGBA]int{}
+	box := img.Bounds()
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		for x := box.Min.X; x < box.Max.X; x++ {
+			count[color.RGBAModel.Convert(img.At(x, y)).(color.RGBA)]++
+		}
+	}
+	all := slices.SortedFunc(maps.Keys(count), func(a, b color.RGBA) int { return count[b] - count[a] })
+	palette := color.Palette{}
+	for _, c := range all[:min(256, len(all))] {
+		palette = append(palette, c)
+	}
+	nearest := map[color.RGBA]uint8{}
+	out := image.NewPaletted(box, palette)
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		for x := box.Min.X; x < box.Max.X; x++ {
+			c := color.RGBAModel.Convert(img.At(x, y)).(color.RGBA)
+			i, ok := nearest[c]
+			if !ok {
+				i = uint8(palette.Index(c))
+				nearest[c] = i
+			}
+			out.SetColorIndex(x, y, i)
+		}
+	}
 	return out
 }
 

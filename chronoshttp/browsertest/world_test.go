@@ -48,7 +48,7 @@ func newWorld(t *testing.T) *world {
 			s, err := chronos.New(chronos.Options{
 				Dir: filepath.Join(dir, p.Node), Node: p.Node, Logger: quiet, Concurrency: 20, DrainTimeout: 100 * time.Millisecond,
 				Labels:  map[string]string{"zone": "z" + p.Node[5:]},
-				Cluster: &chronos.Cluster{ID: "team", Listener: w.net.Listen(p.Addr), Dial: w.net.Dialer(p.Addr), Peers: peers},
+				Cluster: &chronos.Cluster{ID: "team", Listener: w.net.Listen(p.Addr), Dial: w.net.Dialer(p.Addr), Peers: peers, Lease: 3 * time.Second},
 			})
 			if err != nil {
 				t.Errorf("New: %v", err)
@@ -148,6 +148,8 @@ func (w *world) declare() {
 		{ID: "legacy/export", Description: "Its handler is gone", Schedule: chronos.Every(9 * time.Second), Handler: "export", StartDeadline: 2 * time.Second, Overlap: chronos.OverlapAllowAll},
 		{ID: "report/nightly", Schedule: chronos.Cron("CRON_TZ=Europe/Berlin 30 2 * * MON-FRI"), Handler: "work"},
 		{ID: "report/hourly", Schedule: chronos.Cron("*/10 8-18 * * MON-FRI"), Handler: "work"},
+		{ID: "report/evening", Schedule: chronos.Cron("*/15 17-21 * * *"), Handler: "work"},
+		{ID: "backup", Schedule: chronos.Cron("0 */3 * * *"), Handler: "work"},
 		{ID: "newsletter", Schedule: chronos.Cron("0 9 * * TUE"), Handler: "work"},
 		{ID: "index/rebuild", Description: "By hand only", Handler: "endless"},
 	})
