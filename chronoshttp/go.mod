@@ -2,9 +2,7 @@ module github.com/chronos-go/chronos/chronoshttp
 
 go 1.25.0
 
-require (
-	github.com/chronos-go/chronos v0.0.0
-)
+require github.com/chronos-go/chronos v0.0.0
 
 require (
 	code.dny.dev/ssrf v0.3.0 // indirect

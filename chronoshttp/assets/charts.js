@@ -41,10 +41,10 @@ function axis(from, to, x, height, width) {
 export function timeline(xs, { width, from, to, lane, by }) {
   const names = [...new Set(xs.map(lane))].sort();
   const narrow = width < 600;
-  const left = narrow ? 92 : 190; const row = 30; const height = names.length * row; const right = 12;
+  const left = narrow ? 104 : 190; const row = 30; const height = names.length * row; const right = 12;
   const x = (t) => left + ((Math.min(Math.max(t, from), to) - from) / (to - from)) * (width - left - right);
   const y = (name) => names.indexOf(name) * row;
-  const fit = (name) => { const n = narrow ? 12 : 26; return name.length > n ? `${name.slice(0, n - 1)}…` : name; };
+  const fit = (name) => { const n = narrow ? 11 : 26; return name.length > n ? `${name.slice(0, n - 1)}…` : name; };
   return s('svg', { class: 'timeline', width, height: height + 26, viewBox: `0 0 ${width} ${height + 26}`, 'aria-hidden': 'true', focusable: 'false' },
     names.map((name, i) => s('g', null,
       s('rect', { class: i % 2 ? 'lane odd' : 'lane', x: 0, y: i * row, width, height: row }),
@@ -76,6 +76,12 @@ function mark(e, x, mid, by, from) {
     nodes.push(s('rect', { class: `bar ${a.ended ? a.status : 'running'}`, x: x1, y: mid - 8, width: x2 - x1, height: 16, rx: 3 }));
     if (by === 'job' && x2 - x1 > a.node.length * 7 + 10) nodes.push(s('text', { class: 'in', x: x1 + 6, y: mid + 4 }, a.node));
     end = x2;
+  }
+  if (e.status === 'running') { // its attempt is in the list when it has ended
+    const x1 = x(Math.max(Date.parse(e.ready_at || e.due), Date.parse(e.due))); const x2 = Math.max(x(now()), x1 + 4);
+    if (end !== null && x1 > end) nodes.push(s('line', { class: 'wait', x1: end, x2: x1, y1: mid, y2: mid }));
+    nodes.push(s('rect', { class: 'bar running', x: x1, y: mid - 8, width: x2 - x1, height: 16, rx: 3 }));
+    if (by === 'job' && x2 - x1 > e.node.length * 7 + 10) nodes.push(s('text', { class: 'in', x: x1 + 6, y: mid + 4 }, e.node));
   }
   if (!nodes.length) nodes.push(s('circle', { class: 'hollow', cx: due, cy: mid, r: 5 }));
   return link(...nodes);

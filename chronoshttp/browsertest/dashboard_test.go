@@ -291,7 +291,35 @@ func testPages(t *testing.T, b *browser, w *world, base string) {
 			}
 		}
 	}
+	for _, theme := range []string{"light", "dark"} {
+		b.look(1200, 760, theme)
+		b.open(base, "jobs/billing%2Finvoices")
+		b.click("input[aria-label='Compare from version 1']")
+		b.click("button[data-key=compare]")
+		b.has(".diff", "timeout")
+		eval[bool](b, "document.querySelector('.diff').scrollIntoView({ block: 'end' }) || true")
+		b.keep("versions-" + theme)
+		b.button("Trigger billing/invoices")
+		b.has("dialog", "Trigger")
+		for _, wrong := range eval[[]string](b, audit) {
+			t.Errorf("dialog, %s: %s", theme, wrong)
+		}
+		b.keep("dialog-" + theme)
+		b.keys(kb.Escape)
+	}
 	b.look(1200, 800, "light")
+}
+
+// TestAudit plants what the audit is to find.
+func TestAudit(t *testing.T) {
+	b := newBrowser(t)
+	b.run(chromedp.Navigate("data:text/html,<h1>a</h1><h3>b</h3><button></button><input><table><tr><td>c</td></tr></table><p style='color:%23999'>pale</p>"))
+	found := strings.Join(eval[[]string](b, audit), "\n")
+	for _, want := range []string{"no name", "no label", "leaves out a level", "without headers", "without a caption", "no main", "no language", "contrast 2.85"} {
+		if !strings.Contains(found, want) {
+			t.Errorf("%q was not found, but:\n%s", want, found)
+		}
+	}
 }
 
 // keep writes a picture, if that is asked for.
