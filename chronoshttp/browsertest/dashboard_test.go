@@ -297,7 +297,7 @@ func testPages(t *testing.T, b *browser, w *world, base string) {
 		b.click("input[aria-label='Compare from version 1']")
 		b.click("button[data-key=compare]")
 		b.has(".diff", "timeout")
-		eval[bool](b, "document.querySelector('.diff').scrollIntoView({ block: 'end' }) || true")
+		eval[bool](b, "(document.querySelector('.diff').scrollIntoView({ block: 'end' }), true)")
 		b.keep("versions-" + theme)
 		b.button("Trigger billing/invoices")
 		b.has("dialog", "Trigger")
