@@ -18,6 +18,8 @@ SOAK     ?= 10m
 # the newest commit with the format before this one
 PREVIOUS ?= baa7df4
 BENCHTIME ?= 1s
+# flags of bench/peers
+PEERS ?=
 
 # expressions at every transition
 EXPRESSIONS ?= 50
@@ -55,6 +57,7 @@ vet:
 lint: $(BIN)/golangci-lint
 	$(BIN)/golangci-lint run ./...
 	cd internal/sim && $(BIN)/golangci-lint run ./...
+	cd bench && $(BIN)/golangci-lint run ./...
 	cd prometheus && $(BIN)/golangci-lint run ./...
 	cd otel && $(BIN)/golangci-lint run ./...
 	cd chronoshttp && $(BIN)/golangci-lint run ./...
@@ -78,8 +81,14 @@ bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 .PHONY: bench-peers
-bench-peers: # beside other libraries, in one run
-	cd bench && $(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
+bench-peers: # beside other schedulers, in one run: PEERS="-count 3 -postgres URL -redis ADDR"; see docs/performance.md
+	cd bench && $(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) .
+	cd bench && $(GO) run ./peers $(PEERS)
+
+.PHONY: bench-peers-ci
+bench-peers-ci: # does every case still work, and is one that loses starts refused?
+	cd bench && $(GO) test ./...
+	$(MAKE) bench-peers BENCHTIME=20ms PEERS=-short
 
 ## Campaigns: see docs/testing.md. The targets that end in -ci are the share of
 ## them that every CI run can afford.
