@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -66,5 +67,42 @@ func BenchmarkAssign10k(b *testing.B) {
 		d.Assign(batch)
 		b.StopTimer()
 		d.Close()
+	}
+}
+
+// BenchmarkDispatch is what an attempt costs that is due when it is assigned, from
+// there to the report of its end: one after the other, and a thousand in one batch.
+func BenchmarkDispatch(b *testing.B) {
+	for _, batch := range []int{1, 1000} {
+		b.Run("batch="+strconv.Itoa(batch), func(b *testing.B) {
+			var done sync.WaitGroup
+			var started atomic.Int64 // from the assignment to the handler, all together
+			d := New(Config{Report: func(Result) { done.Done() }})
+			defer d.Close()
+			var assigned time.Time
+			if err := d.Handle("h", func(context.Context, *Attempt) error {
+				started.Add(int64(time.Since(assigned)))
+				return nil
+			}); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportAllocs()
+			token, n := uint64(0), 0
+			for b.Loop() {
+				attempts := make([]*Attempt, batch)
+				due := time.Now()
+				for i := range attempts {
+					token++
+					attempts[i] = &Attempt{ID: strconv.Itoa(i), Job: "j", Number: 1, Token: token, Due: due, StartAt: due, Handler: "h"}
+				}
+				done.Add(batch)
+				assigned = time.Now()
+				d.Assign(attempts)
+				done.Wait()
+				n += batch
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/attempt")
+			b.ReportMetric(float64(started.Load())/float64(n), "ns-to-handler")
+		})
 	}
 }
