@@ -60,7 +60,9 @@ func childMain(ctx context.Context, text string) error {
 		return err
 	}
 	c.Load = load()
+	others := watchOthers()
 	err = run(c)
+	c.Others = others()
 	stop()
 	if err != nil {
 		c.Err = err.Error()

@@ -177,7 +177,7 @@ func (r *run) line(o *outcome, took time.Duration) {
 	for _, f := range o.Figures {
 		fmt.Fprintf(&b, " %s %s", f.Name, amount(f.Value, f.Unit))
 	}
-	fmt.Fprintf(&b, "  (%.1f s, load %.1f)", took.Seconds(), o.Load)
+	fmt.Fprintf(&b, "  (%.1f s, load %.1f, others %.1f cores)", took.Seconds(), o.Load, o.Others)
 	if err := o.refused(); err != nil {
 		fmt.Fprintf(&b, "\n%-30s REFUSED: %s", "", firstLine(err.Error()))
 	} else {

@@ -14,6 +14,7 @@ type outcome struct {
 	Controls     []control
 	Notes        []string
 	Load         float64 // of the machine, when it began
+	Others       float64 // cores that others used meanwhile, databases among them
 	Err          string
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -22,6 +24,25 @@ func settled() (all, anonymous int64) {
 	}
 	debug.FreeOSMemory()
 	return resident()
+}
+
+// watchOthers answers how many cores all other processes used in between, as far as
+// Linux tells.
+func watchOthers() (cores func() float64) {
+	began, all, own := time.Now(), busyTime(), familyTime()
+	return func() float64 {
+		others := busyTime() - all - (familyTime() - own)
+		return max(others.Seconds(), 0) / time.Since(began).Seconds()
+	}
+}
+
+// busyTime is what all processors have worked since the machine was started.
+func busyTime() time.Duration {
+	text, _ := os.ReadFile("/proc/stat")
+	var name string
+	var user, nice, system, idle, wait, irq, softirq, steal int64
+	_, _ = fmt.Sscan(string(text), &name, &user, &nice, &system, &idle, &wait, &irq, &softirq, &steal)
+	return time.Duration(user+nice+system+irq+softirq+steal) * 10 * time.Millisecond
 }
 
 // watch samples how much memory the process has.

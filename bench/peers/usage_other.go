@@ -5,3 +5,5 @@ package main
 import "time"
 
 func processorTime() time.Duration { return 0 }
+
+func familyTime() time.Duration { return 0 }
