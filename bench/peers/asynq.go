@@ -92,18 +92,6 @@ func (q *asynqQueue) many(n int, at time.Time) error {
 	return errors.Join(errs...)
 }
 
-// ahead enqueues all jobs for every second, three seconds before it.
-func (q *asynqQueue) ahead(ctx context.Context, jobs int) error {
-	for due := time.Now().Truncate(time.Second).Add(4 * time.Second); ; due = due.Add(time.Second) {
-		if !pause(ctx, time.Until(due.Add(-3*time.Second))) {
-			return nil
-		}
-		if err := q.many(jobs, due); err != nil {
-			return err
-		}
-	}
-}
-
 func asynqRate(c *child) error { return c.asynq(0) }
 
 // asynqStocked works on what was enqueued before.

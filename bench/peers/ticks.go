@@ -27,6 +27,12 @@ func newTicks(jobs, rounds, lose int) *ticks {
 	}
 }
 
+// rebase moves the first second.
+func (t *ticks) rebase(to time.Time) { t.epoch = to.Unix() }
+
+// spareRounds are seconds beyond those that are wanted, before and after.
+const spareRounds = 60
+
 // lost counts a start, and tells if it is one that is to be forgotten.
 func (t *ticks) lost() bool {
 	n := t.all.Add(1)
@@ -111,7 +117,7 @@ func (t *ticks) base(job, n int) (base int64, gaps int) {
 // punctuality measures how late an engine's handlers are called.
 func (c *child) punctuality(jobs, seconds int, run func(*child, *ticks) error) error {
 	warm := int(c.Settings.Sizes.Warm.Seconds())
-	t := newTicks(jobs, warm+seconds+60, c.Settings.Lose)
+	t := newTicks(jobs, warm+seconds+spareRounds, c.Settings.Lose)
 	var used time.Duration
 	var n int64
 	var from, to time.Time
@@ -120,8 +126,8 @@ func (c *child) punctuality(jobs, seconds int, run func(*child, *ticks) error) e
 		defer close(measured)
 		select {
 		case <-t.first:
-		case <-time.After(30 * time.Second):
-			measured <- errors.New("nothing was started within 30 s")
+		case <-time.After(3 * time.Minute):
+			measured <- errors.New("nothing was started within three minutes")
 			return
 		}
 		from = time.Now().Truncate(time.Second).Add(time.Duration(warm+1) * time.Second)
