@@ -39,6 +39,19 @@ func TestLostStartsAreRefused(t *testing.T) {
 	}
 }
 
+// TestShort: what is asked for by name stands, wherever it is.
+func TestShort(t *testing.T) {
+	for _, args := range [][]string{{"-short"}, {"--short=true"}, {"-count", "2", "-short", "-many", "7"}} {
+		s, err := parse(args)
+		if err != nil || !s.Short || s.Sizes.History != short.History || s.Sizes.Many != short.Many && s.Sizes.Many != 7 {
+			t.Errorf("%v: %+v, %v", args, s, err)
+		}
+	}
+	if s, err := parse([]string{"-many", "7"}); err != nil || s.Sizes.Many != 7 || s.Sizes.History != full.History {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
 func TestRefused(t *testing.T) {
 	for name, o := range map[string]*outcome{
 		"nothing was counted": {},

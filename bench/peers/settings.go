@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -63,7 +64,7 @@ var short = sizes{
 func parse(args []string) (settings, error) {
 	s := settings{Sizes: full}
 	for _, a := range args { // the others override what it sets
-		if a == "-short" || a == "--short" {
+		if a = strings.TrimLeft(a, "-"); a == "short" || a == "short=true" {
 			s.Sizes, s.Parallel = short, 3
 		}
 	}
