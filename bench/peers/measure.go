@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -101,6 +102,12 @@ func (r *run) tasks() []task {
 				t.Dir = filepath.Join(r.dir, fmt.Sprintf("%s.%s.%d", b.name, e.name, round))
 				out = append(out, t)
 			}
+		}
+	}
+	if r.settings.Parallel > 1 { // the longest first
+		i := slices.IndexFunc(out, func(t task) bool { return t.Case == "retention" })
+		if i > 0 {
+			out = slices.Insert(slices.Delete(slices.Clone(out), i, i+1), 0, out[i])
 		}
 	}
 	return out

@@ -65,7 +65,7 @@ func parse(args []string) (settings, error) {
 	s := settings{Sizes: full}
 	for _, a := range args { // the others override what it sets
 		if a = strings.TrimLeft(a, "-"); a == "short" || a == "short=true" {
-			s.Sizes, s.Parallel = short, 3
+			s.Sizes, s.Parallel = short, 4
 		}
 	}
 	f := flag.NewFlagSet("peers", flag.ContinueOnError)
