@@ -60,6 +60,8 @@ func check(w *world, d *dumps, v *revival) {
 		k.checkAttempts(id, j)
 		k.checkRows(id, j)
 		k.checkPlacement(id, j)
+		k.checkOverdue(id, j)
+		k.checkSkips(id, j)
 	}
 	for job := range k.attempts {
 		if k.jobs[job] == nil {

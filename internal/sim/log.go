@@ -22,6 +22,7 @@ type log struct {
 	keyed    map[string]map[*attempt]bool // by concurrency key
 	ending   map[string]bool              // executions that somebody terminates
 	holders  map[string]map[*holding]bool // of locks, by name
+	alarms   []alarm                      // that a job is overdue
 	found    []violation
 	counts   map[string]int
 	closed   bool

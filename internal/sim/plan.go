@@ -38,6 +38,7 @@ type plan struct {
 	Sticky     bool             `json:",omitempty"`
 	Key        string           `json:",omitempty"` // shared with others, that have as many
 	Places     int              `json:",omitempty"`
+	Within     time.Duration    `json:",omitempty"` // it has to succeed in this time
 	Work       work
 }
 
@@ -102,7 +103,7 @@ func (p *plan) job() chronos.Job {
 		Delivery: p.Delivery, Retry: chronos.Retry{MaxAttempts: p.Attempts, Initial: p.Initial, NoJitter: p.NoJitter},
 		Timeout: p.Timeout, StartDeadline: p.Deadline, Priority: p.Priority, MaxRuns: p.MaxRuns,
 		RemoveAfter: p.Remove, PauseOnFailure: p.PauseFail, Placement: p.placement(),
-		Concurrency: chronos.Concurrency{Key: p.Key, Limit: p.Places},
+		Concurrency: chronos.Concurrency{Key: p.Key, Limit: p.Places}, SucceedWithin: p.Within,
 	}
 }
 

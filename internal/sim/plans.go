@@ -26,6 +26,9 @@ func (w *world) fixedPlans() (out []*plan) {
 		if i == 2 {
 			p.When, p.Jitter = nil, 0
 		}
+		if i%2 == 1 && (len(p.When) > 0 || p.After > 0) { // for some of them too short
+			p.Within = between(random(w.seed, "within", p.Job), 2*w.pro.Unit, 25*w.pro.Unit)
+		}
 		if i == 8 {
 			p.PauseFail, p.Work.Fail = true, 30
 		}
@@ -115,6 +118,9 @@ func (c *caller) randomPlan(job string) *plan {
 	}
 	if c.r.IntN(3) == 0 {
 		p.Misfire = chronos.MisfireAll
+	}
+	if r := random(c.w.seed, "within", job); r.IntN(3) == 0 {
+		p.Within = between(r, u, 10*u)
 	}
 	c.place(p)
 	return p

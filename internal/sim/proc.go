@@ -20,9 +20,12 @@ type proc struct {
 	n       int // how many there were of this name before
 	dir     string
 	labels  map[string]string
+	opened  int64        // when New had returned
 	stopped atomic.Int64 // when it was told to stop, 0: not yet
+	died    atomic.Int64 // when it was stopped or killed
 	disk    *disk
 	cut     atomic.Bool   // it has no network any more
+	deaf    atomic.Bool   // it has lost events
 	dead    chan struct{} // closed when it was killed
 	once    sync.Once
 
@@ -43,7 +46,12 @@ func (p *proc) killed() bool {
 	}
 }
 
-func (p *proc) die() { p.once.Do(func() { close(p.dead) }) }
+func (p *proc) die() {
+	p.once.Do(func() {
+		p.died.Store(now())
+		close(p.dead)
+	})
+}
 
 // open is the start of the process. It blocks as long as New does.
 func (p *proc) open() error {
@@ -59,7 +67,8 @@ func (p *proc) open() error {
 	if err != nil {
 		return err
 	}
-	p.s = s
+	p.s, p.opened = s, now()
+	p.listen()
 	handlers := []string{"work"}
 	if w.rare(p.name) {
 		handlers = append(handlers, "rare")

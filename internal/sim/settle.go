@@ -113,6 +113,7 @@ func (w *world) pauseAll() bool {
 		if err = s.Sync(ctx); err != nil {
 			continue
 		}
+		w.pausedAt = now()
 		if _, err = s.PauseAll(ctx, nil, ""); err == nil {
 			return true
 		}

@@ -31,6 +31,7 @@ type world struct {
 	clustered bool
 	verbose   io.Writer // what the nodes log, nil: nothing
 	lies      time.Duration
+	pausedAt  int64         // when all jobs were paused at the end
 	only      string        // names of faults, with commas; "": all
 	progress  *atomic.Int64 // how far the simulation is, for who watches it from outside
 
@@ -44,6 +45,7 @@ type world struct {
 	homes   map[string]string // directories
 	old     map[string]string // earlier copies of them, for the control that loses writes
 	procs   map[string]*proc
+	all     []*proc // that there ever were
 	opens   map[string]int
 	busy    map[string]bool // somebody starts or ends it
 	cuts    map[[2]string]bool
@@ -150,7 +152,7 @@ func (w *world) start(name string) {
 	w.mu.Lock()
 	w.opens[name]++
 	p := &proc{w: w, name: name, n: w.opens[name], dir: w.homes[name], labels: w.labels(name), dead: make(chan struct{}), disk: &disk{free: plenty}}
-	w.procs[name] = p
+	w.procs[name], w.all = p, append(w.all, p)
 	w.mu.Unlock()
 	w.running.Go(func() { w.bring(p) })
 }
