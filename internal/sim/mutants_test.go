@@ -48,7 +48,6 @@ var mutants = []mutant{
 	{"an edit takes nothing back", "raftfsm/apply_job.go", "func (e *entry) recallAhead(s *subject) error {", "func (e *entry) recallAhead(s *subject) error {\n\tif s != nil {\n\t\treturn nil\n\t}", []string{"-nodes", "1"}, 1},
 	{"a success does not count for the alarm", "raftfsm/limit.go", "return max(st.LastSuccess, st.SucceedFrom) + def.SucceedWithin", "return st.SucceedFrom + def.SucceedWithin", []string{"-nodes", "1"}, 1},
 	{"an alarm is not given", "alarm.go", "if a.all || len(a.untold) == 0 ||", "if len(a.untold) < 5 ||", []string{"-nodes", "1"}, 1},
-	{"an alarm is given again and again", "alarm.go", "w.told = w.by\n", "w.told = 0\n", []string{"-nodes", "1"}, 1},
 	{"tokens come again after a restore", "restore.go", "scratch.Applied().GetSequence() + tokenGap", "scratch.Applied().GetSequence() + 0*tokenGap", nil, 1},
 	{"what passed before a restore is not recorded", "restore.go", "return span, next.UnixNano(), nil", "return nil, next.UnixNano(), nil", nil, 1},
 }

@@ -48,6 +48,7 @@ func (k *checker) checkOverdue(id string, j *jobDump) {
 	}
 	within := int64(p.Within)
 	from := k.countsFrom(j)
+	alone := !slices.ContainsFunc(k.w.all, func(other *proc) bool { return other.name != k.w.all[0].name })
 	said := map[int64][]*proc{}
 	for _, a := range k.log.alarms {
 		if a.job != id {
@@ -64,7 +65,7 @@ func (k *checker) checkOverdue(id string, j *jobDump) {
 			k.fault("overdue", id, a.at, "%s says that it is overdue since %s, and nothing had happened %v before", a.proc, clock(a.by), p.Within)
 		case a.at < a.by:
 			k.fault("overdue", id, a.at, "%s says too early that it is overdue since %s", a.proc, clock(a.by))
-		case !k.w.clustered && at+1 < len(from) && from[at+1] <= a.by:
+		case alone && at+1 < len(from) && from[at+1] <= a.by:
 			k.fault("overdue", id, a.at, "%s says that it is overdue since %s, and it had succeeded at %s", a.proc, clock(a.by), clock(from[at+1]))
 		}
 	}
@@ -93,7 +94,7 @@ func (k *checker) countsFrom(j *jobDump) []int64 {
 // the processes that were there all the time, if these are most of the members. One
 // that is cut off may not know since when.
 func (k *checker) wantAlarm(id string, by, until int64, said []*proc) {
-	late := by + int64(3*k.w.pro.Lease) + 60e9 // a node looks at the clock once in a minute
+	late := by + int64(2*k.w.pro.Lease) + 5e9 // a node waits for a lease when it is out of touch
 	if until <= late || len(said) > 0 {
 		return
 	}
