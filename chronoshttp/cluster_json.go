@@ -25,6 +25,8 @@ type clusterJSON struct {
 	NextDue       time.Time         `json:"next_due,omitzero" doc:"when anything is due next"`
 	Waiting       []backlogJSON     `json:"waiting" doc:"what is due and waits"`
 	Trouble       map[string]string `json:"trouble,omitempty" doc:"jobs that cannot be scheduled, and why"`
+	Overdue       int               `json:"overdue" doc:"how many jobs have not succeeded in time (succeed_within), as far as this node knows"`
+	OverdueJobs   []string          `json:"overdue_jobs,omitempty" doc:"those that have been so the longest, at most 100"`
 	Level         int               `json:"level" doc:"feature level in use"`
 	Term          uint64            `json:"term" doc:"grows with every election"`
 	AppliedIndex  uint64            `json:"applied_index" doc:"how far this node has applied the log"`
@@ -33,6 +35,8 @@ type clusterJSON struct {
 	LogBytes      int64             `json:"log_bytes" doc:"written since the newest snapshot"`
 	Queue         int               `json:"queue" doc:"commands waiting to be committed"`
 	Records       uint64            `json:"records" doc:"in the state"`
+	DiskFree      uint64            `json:"disk_free,omitempty" doc:"bytes left on the volume; absent in memory"`
+	DiskTotal     uint64            `json:"disk_total,omitempty" doc:"of so many"`
 	DiskFull      bool              `json:"disk_full" doc:"writes are refused until there is room"`
 	Recovered     string            `json:"recovered,omitempty" doc:"what had to be repaired at the start"`
 }
@@ -63,6 +67,7 @@ type backlogJSON struct {
 	Labels  map[string]string `json:"labels,omitempty" doc:"and what else"`
 	Node    string            `json:"node,omitempty" doc:"if only this node may run them"`
 	Count   int               `json:"count" doc:"how many"`
+	Since   time.Time         `json:"since,omitzero" doc:"when the one that is first in line could have started"`
 	Nobody  bool              `json:"nobody,omitempty" doc:"no node that runs can run them"`
 }
 
@@ -72,6 +77,7 @@ func showStatus(st chronos.NodeStatus) clusterJSON {
 		Attempts: st.Attempts, Assigned: st.Assigned, Stuck: st.Stuck, Handlers: append([]string{}, st.Handlers...),
 		Clustered: st.Members != nil, Leader: st.Leader, Leading: st.Leading, LastContact: st.LastContact, NextDue: st.NextDue,
 		Members: make([]memberJSON, len(st.Members)), Waiting: make([]backlogJSON, len(st.Waiting)), Trouble: st.Trouble,
+		Overdue: st.Overdue, OverdueJobs: st.OverdueJobs, DiskFree: st.DiskFree, DiskTotal: st.DiskTotal,
 		Level: st.Level, Term: st.Term, AppliedIndex: st.AppliedIndex, CommitIndex: st.CommitIndex, SnapshotIndex: st.SnapshotIndex,
 		LogBytes: st.LogBytes, Queue: st.Queue, Records: st.Records, DiskFull: st.DiskFull, Recovered: st.Recovered,
 	}
@@ -86,7 +92,7 @@ func showStatus(st chronos.NodeStatus) clusterJSON {
 		}
 	}
 	for i, b := range st.Waiting {
-		out.Waiting[i] = backlogJSON{b.Key, b.Handler, b.Labels, b.Node, b.Count, b.Nobody}
+		out.Waiting[i] = backlogJSON{b.Key, b.Handler, b.Labels, b.Node, b.Count, b.Since, b.Nobody}
 	}
 	return out
 }

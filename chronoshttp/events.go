@@ -19,7 +19,7 @@ const (
 // eventJSON is the data of an event of the stream.
 type eventJSON struct {
 	Kind      chronos.EventKind `json:"kind" doc:"what happened; the name of the event, too"`
-	At        time.Time         `json:"at" doc:"when it was committed"`
+	At        time.Time         `json:"at" doc:"when it was committed; of job.overdue: when the job had to have succeeded"`
 	Job       string            `json:"job" doc:"to which job"`
 	Version   uint64            `json:"version,omitempty" doc:"of the job, for job events"`
 	Execution *executionJSON    `json:"execution,omitempty" doc:"for execution events; without output"`

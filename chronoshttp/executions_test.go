@@ -228,6 +228,10 @@ func TestSimulate(t *testing.T) {
 				equal(t, "after the gap", j.First[0], time.Date(2000, 3, 26, 1, 0, 0, 0, time.UTC))
 			}
 		}
+		equal(t, "shifts", len(day.Clock), 1)
+		if c := day.Clock[0]; c.Job != "new" || c.Zone != "Europe/Berlin" || time.Duration(c.By) != time.Hour || c.First != "02:30:00" || c.Times != 1 || c.What == "" {
+			t.Errorf("%+v", c)
+		}
 		if jobs, _ := r.s.Get(t.Context(), "new"); jobs.ID != "" {
 			t.Error("a draft was stored")
 		}
@@ -247,6 +251,41 @@ func TestSimulate(t *testing.T) {
 			r.call("POST", base+"/simulate", body).problem(http.StatusBadRequest, codeInvalid, field)
 		}
 		r.call("POST", base+"/simulate", `{"jobs": ["none"]}`).problem(http.StatusNotFound, codeNotFound, "")
+	})
+}
+
+// What has run for a minute is expected to, and to be in the way of what is due in it.
+func TestSimulateOverlaps(t *testing.T) {
+	open(t, func(t *testing.T, r *rig) {
+		r.put(chronos.Job{ID: "tight", Handler: "waits", Schedule: chronos.Every(30 * time.Second)})
+		time.Sleep(5 * time.Minute)
+		sim := decode[simulationJSON](r.call("POST", base+"/simulate", `{"jobs": ["tight"]}`).want(http.StatusOK))
+		j := sim.Jobs[0]
+		if time.Duration(j.Typical) != time.Minute || j.Overlaps == 0 || j.Lost != j.Overlaps || len(sim.Clock) != 0 {
+			t.Errorf("%+v", j)
+		}
+	})
+}
+
+// A job that has not succeeded in time is seen to be overdue in every place.
+func TestOverdue(t *testing.T) {
+	open(t, func(t *testing.T, r *rig) {
+		r.put(chronos.Job{ID: "late", Handler: "fails", SucceedWithin: time.Hour})
+		l := r.listen("/events", nil)
+		time.Sleep(time.Hour + time.Minute)
+		j := decode[jobJSON](r.get(base + "/jobs/late").want(http.StatusOK))
+		if !j.State.Overdue || !j.State.SucceedBy.Equal(epoch.Add(time.Hour)) || time.Duration(j.Definition.SucceedWithin) != time.Hour {
+			t.Errorf("%+v", j)
+		}
+		st := decode[clusterJSON](r.get(base + "/cluster").want(http.StatusOK))
+		if st.Overdue != 1 || len(st.OverdueJobs) != 1 || st.OverdueJobs[0] != "late" {
+			t.Errorf("%+v", st)
+		}
+		l.cancel()
+		<-l.done
+		if got := l.text.String(); strings.Count(got, "event: job.overdue") != 1 {
+			t.Errorf("not one such event: %s", got)
+		}
 	})
 }
 

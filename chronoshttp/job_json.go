@@ -46,6 +46,7 @@ type definitionJSON struct {
 	MaxRuns        int               `json:"max_runs,omitempty" doc:"ends the schedule after so many scheduled executions"`
 	RemoveAfter    bool              `json:"remove_after,omitempty" doc:"deletes the job when nothing of it is left to do"`
 	PauseOnFailure bool              `json:"pause_on_failure,omitempty" doc:"pauses the job when an execution failed after all retries"`
+	SucceedWithin  duration          `json:"succeed_within,omitzero" doc:"it is overdue when it has not succeeded for so long; default: never"`
 	Retention      *retentionJSON    `json:"retention,omitempty" doc:"bounds its ledger; default: as the scheduler's"`
 }
 
@@ -110,6 +111,8 @@ type stateJSON struct {
 	LastStatus  chronos.Status `json:"last_status,omitempty" doc:"how the newest execution that is over ended"`
 	LastEnd     time.Time      `json:"last_end,omitzero" doc:"when"`
 	LastSuccess time.Time      `json:"last_success,omitzero" doc:"when one succeeded last"`
+	SucceedBy   time.Time      `json:"succeed_by,omitzero" doc:"when it has to have succeeded again; absent: it does not have to"`
+	Overdue     bool           `json:"overdue,omitempty" doc:"that has passed"`
 }
 
 func showJob(j chronos.Job) jobJSON {
@@ -122,6 +125,7 @@ func showJob(j chronos.Job) jobJSON {
 			NextDue: s.NextDue, LastDue: s.LastDue, Exhausted: s.Exhausted, Runs: s.Runs,
 			Unfinished: s.Unfinished, Buffered: s.Buffered, Failures: s.Failures,
 			LastStatus: s.LastStatus, LastEnd: s.LastEnd, LastSuccess: s.LastSuccess,
+			SucceedBy: s.SucceedBy, Overdue: s.Overdue,
 		},
 	}
 }
@@ -132,6 +136,7 @@ func showDefinition(j chronos.Job) definitionJSON {
 		Overlap: j.Overlap, BufferMax: j.BufferMax, Misfire: j.Misfire, CatchUpMax: j.CatchUpMax,
 		CatchUpWindow: duration(j.CatchUpWindow), StartDeadline: duration(j.StartDeadline), Delivery: j.Delivery,
 		Timeout: duration(j.Timeout), Priority: j.Priority, MaxRuns: j.MaxRuns, RemoveAfter: j.RemoveAfter, PauseOnFailure: j.PauseOnFailure,
+		SucceedWithin: duration(j.SucceedWithin),
 	}
 	d.Payload, d.PayloadBase64 = asText(j.Payload)
 	if w := j.Webhook; w != nil {
@@ -163,6 +168,7 @@ func (d definitionJSON) job(id string) (chronos.Job, error) {
 		Overlap: d.Overlap, BufferMax: d.BufferMax, Misfire: d.Misfire, CatchUpMax: d.CatchUpMax,
 		CatchUpWindow: time.Duration(d.CatchUpWindow), StartDeadline: time.Duration(d.StartDeadline), Delivery: d.Delivery,
 		Timeout: time.Duration(d.Timeout), Priority: d.Priority, MaxRuns: d.MaxRuns, RemoveAfter: d.RemoveAfter, PauseOnFailure: d.PauseOnFailure,
+		SucceedWithin: time.Duration(d.SucceedWithin),
 	}
 	var err error
 	if d.Schedule != "" {

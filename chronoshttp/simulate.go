@@ -44,6 +44,8 @@ type simulationJSON struct {
 	Jobs     []simulatedJobJSON `json:"jobs" doc:"busiest first"`
 	Load     []loadJSON         `json:"load" doc:"the buckets in which something is due, earliest first"`
 	Busiest  []loadJSON         `json:"busiest" doc:"the minutes in which most is due, busiest first"`
+	Clock    []shiftJSON        `json:"clock" doc:"daylight-saving shifts that jobs have due times in, earliest first, at most 1000"`
+	Cut      []string           `json:"cut,omitempty" doc:"what was left out of overlaps and clock because of a bound, in words"`
 }
 
 type simulatedJobJSON struct {
@@ -52,7 +54,22 @@ type simulatedJobJSON struct {
 	First     []time.Time `json:"first" doc:"the first instants"`
 	Paused    bool        `json:"paused,omitempty" doc:"it is paused, so it is not due"`
 	Estimated bool        `json:"estimated,omitempty" doc:"it counts from the end of its executions, which is not known ahead"`
+	Typical   duration    `json:"typical,omitzero" doc:"the median of how long its newest executions took; absent: none has run to its end"`
+	Slow      duration    `json:"slow,omitzero" doc:"their 95th percentile"`
+	Overlaps  int         `json:"overlaps,omitempty" doc:"instants at which it would still be unfinished if each execution took typical"`
+	Lost      int         `json:"lost,omitempty" doc:"those of them that would not run because of that, by its overlap policy"`
 	CountedTo time.Time   `json:"counted_to,omitzero" doc:"counting was cut off here: the bound of one call was reached"`
+}
+
+// shiftJSON is a change of the clock.
+type shiftJSON struct {
+	Job   string    `json:"job" doc:"which has due times in it"`
+	At    time.Time `json:"at" doc:"when the clock is changed"`
+	Zone  string    `json:"zone" doc:"of the job"`
+	By    duration  `json:"by" doc:"forward if positive: times are missing; otherwise they come twice"`
+	First string    `json:"first" doc:"the first of the job's times that are concerned, as the clock shows it"`
+	Times int       `json:"times" doc:"how many there are; at most 1000 are counted"`
+	What  string    `json:"what" doc:"what the schedule does there"`
 }
 
 type loadJSON struct {
@@ -80,6 +97,9 @@ func simulate(c *call) error {
 		if err := c.ctx.Err(); err != nil {
 			return err
 		}
+	}
+	if err := s.foresee(c, jobs); err != nil {
+		return err
 	}
 	return c.send(s.result())
 }
@@ -167,6 +187,44 @@ func (s *simulation) count(c *call, j chronos.Job) {
 	}
 	s.out.Total += line.Count
 	s.out.Jobs = append(s.out.Jobs, line)
+}
+
+// pastMost bounds how much of the ledger is read for how long executions take.
+const pastMost = 5_000
+
+// foresee adds what overlaps are to be expected, by how long the newest executions
+// took, and what the shifts of the clock do.
+func (s *simulation) foresee(c *call, jobs []chronos.Job) error {
+	s.out.Clock = []shiftJSON{}
+	if len(jobs) == 0 {
+		return nil
+	}
+	var past []chronos.Execution
+	for x, err := range c.sched().Executions(c.ctx, chronos.Query{}) {
+		if err != nil {
+			return err
+		}
+		if past = append(past, x); len(past) == pastMost {
+			break
+		}
+	}
+	sim, err := chronos.Simulate(jobs, s.body.From, s.body.To.Add(-1), past...)
+	s.out.Cut = sim.Cut
+	if err != nil { // the simulation is that of the others
+		s.out.Cut = append(s.out.Cut, err.Error())
+	}
+	byJob := map[string]chronos.SimulatedJob{}
+	for _, j := range sim.Jobs {
+		byJob[j.Job] = j
+	}
+	for i := range s.out.Jobs {
+		line, j := &s.out.Jobs[i], byJob[s.out.Jobs[i].ID]
+		line.Typical, line.Slow, line.Overlaps, line.Lost = duration(j.Typical), duration(j.Slow), j.Overlaps, j.Lost
+	}
+	for _, x := range sim.Clock {
+		s.out.Clock = append(s.out.Clock, shiftJSON{x.Job, x.At, x.Zone, duration(x.By), x.First, x.Times, x.What})
+	}
+	return nil
 }
 
 func (s *simulation) result() simulationJSON {

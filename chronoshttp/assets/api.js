@@ -1,5 +1,7 @@
 // Calls of the API, relative to where the page is.
 
+import { released } from './dom.js';
+
 export class Problem extends Error {
   constructor(body, status) {
     super(body.detail || body.title || `the server answered ${status}`);
@@ -29,7 +31,12 @@ async function call(method, path, body, headers) {
   return value;
 }
 
-export const get = (path) => call('GET', path);
+// get reads what is shown next.
+export const get = async (path) => {
+  const value = await call('GET', path);
+  await released();
+  return value;
+};
 export const post = (path, body, headers) => call('POST', path, body, headers);
 
 export function query(params) {

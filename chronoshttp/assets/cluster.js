@@ -12,15 +12,15 @@ export function clusterPage() {
     setNow(st.now);
     swap(tiles, overview(st));
     swap(nodes, st.clustered ? st.members.map((m) => member(m, st)) : single(st));
-    swap(waiting, st.waiting.length ? table('Waiting', ['For', { name: 'Executions', class: 'right' }, ''], st.waiting.map((w) => [
+    swap(waiting, st.waiting.length ? table('Waiting', ['For', { name: 'Executions', class: 'right' }, 'Since', ''], st.waiting.map((w) => [
       w.key ? ['a place of ', h('code', null, w.key)] : [w.handler ? ['a node with ', h('code', null, w.handler)] : 'a node', w.node && ` on ${w.node}`, w.labels && ` (${Object.entries(w.labels).map(([k, v]) => `${k}=${v}`).join(', ')})`],
-      h('span', { class: 'num' }, String(w.count)), w.nobody ? chip('failed', 'no node has it') : ''])) : empty('Nothing waits', 'Whatever is due has room.'));
+      h('span', { class: 'num' }, String(w.count)), when(w.since, false), w.nobody ? chip('failed', 'no node has it') : ''])) : empty('Nothing waits', 'Whatever is due has room.'));
     const bad = Object.entries(st.trouble || {});
     swap(trouble, bad.length > 0 && section('Cannot be scheduled', table('Jobs that cannot be scheduled', ['Job', 'Why'], bad.map(([id, why]) => [jobLink(id), why]))));
     swap(store, facts([
       ['Answers', st.node], ['Writes', st.ready ? 'accepted' : 'refused'], ['Fires', st.running ? 'yes' : 'no'], st.error && ['Stopped by', h('span', { class: 'wrong' }, st.error)],
       ['Log applied', `${st.applied_index.toLocaleString('en')} of ${st.commit_index.toLocaleString('en')}`], ['Since the snapshot', bytes(st.log_bytes)], ['Records', st.records.toLocaleString('en')],
-      ['Commands waiting', String(st.queue)], st.stuck > 0 && ['Stuck handlers', String(st.stuck)], ['Disk', st.disk_full ? h('span', { class: 'wrong' }, 'full') : 'has room'],
+      ['Commands waiting', String(st.queue)], st.stuck > 0 && ['Stuck handlers', String(st.stuck)], ['Disk', st.disk_full ? h('span', { class: 'wrong' }, 'full') : st.disk_total ? `${gib(st.disk_free)} of ${gib(st.disk_total)} GiB free` : 'has room'],
       ['Feature level', String(st.level)], st.clustered && ['Word of a leader', when(st.last_contact, false)], st.recovered && ['Repaired at the start', st.recovered],
     ]));
   }
@@ -32,6 +32,7 @@ export function clusterPage() {
   };
 }
 
+const gib = (n) => (n / (1 << 30)).toLocaleString('en', { maximumFractionDigits: 1 });
 const bytes = (n) => (n < 1 << 20 ? `${Math.round(n / 1024)} KiB` : `${(n / (1 << 20)).toFixed(1)} MiB`);
 
 function member(m, st) {

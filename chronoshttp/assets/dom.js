@@ -24,6 +24,15 @@ export function swap(container, ...nodes) {
   if (key) for (const el of container.querySelectorAll('[data-key]')) if (el.dataset.key === key) { el.focus({ preventScroll: true }); break; }
 }
 
+// released waits while a button of the mouse, or a finger, is down: what is pressed
+// must not be replaced before it is let go, or the click is lost. Not for ever: the
+// end of a gesture may happen where no page sees it.
+let down = false; let up = [];
+const letGo = () => { setTimeout(() => { down = false; for (const go of up) go(); up = []; }); }; // after the click
+addEventListener('pointerdown', () => { down = true; }, true);
+for (const end of ['pointerup', 'pointercancel', 'blur']) addEventListener(end, letGo, true);
+export const released = () => (down ? new Promise((go) => { up.push(go); setTimeout(go, 5000); }) : Promise.resolve());
+
 // skew is how far the server's clock is ahead of this one.
 let skew = 0;
 export function setNow(text) { const t = Date.parse(text); if (!Number.isNaN(t)) skew = t - Date.now(); }

@@ -102,9 +102,11 @@ function definition(job) {
     policy('Timeout', d.timeout), policy('Start deadline', d.start_deadline), policy('Priority', d.priority), policy('Runs at most', d.max_runs),
     d.concurrency && ['Shares places', `${d.concurrency.key} (${d.concurrency.limit || 1})`],
     d.placement && ['Placement', [d.placement.every_node && 'every node ', d.placement.sticky && 'where it ran last ', d.placement.labels && pairs(d.placement.labels)]],
+    policy('Has to succeed within', d.succeed_within),
     d.pause_on_failure && ['On failure', 'it pauses'],
     ['Version', [String(job.version), st.actor && ` by ${st.actor}`, ' ', when(st.updated_at, false)]],
     st.paused && ['Paused', [at(st.paused_at), st.paused_by && ` by ${st.paused_by}`, st.pause_note && `: ${st.pause_note}`]],
     ['Last success', when(st.last_success)],
+    st.succeed_by && [st.overdue ? 'Overdue since' : 'Has to succeed by', when(st.succeed_by)],
   ]);
 }

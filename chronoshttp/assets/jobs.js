@@ -10,6 +10,7 @@ export function jobState(job) {
   if (st.paused) out.push(chip('paused'));
   if (st.unfinished > 0) out.push(chip('running', st.unfinished === 1 ? 'active' : `${st.unfinished} active`));
   if (st.buffered > 0) out.push(chip('waiting', `${st.buffered} buffered`));
+  if (st.overdue) out.push(chip('missed', 'overdue'));
   if (st.failures > 0) out.push(chip('failed', st.failures === 1 ? 'failed last' : `${st.failures} failures in a row`));
   if (!out.length) out.push(st.exhausted && job.definition.schedule ? chip('exhausted', 'over') : chip('idle', job.definition.schedule ? 'scheduled' : 'on demand'));
   return h('span', { class: 'chips' }, out);
@@ -99,6 +100,7 @@ export function overview(st) {
     tile('Leader', st.clustered ? st.leader || 'none' : st.node, st.clustered ? `term ${st.term}` : 'a single process', st.clustered && !st.leader ? 'bad' : ''),
     st.error && tile('Stopped', 'yes', st.error, 'bad'),
     st.disk_full && tile('Disk', 'full', 'writes are refused', 'bad'),
+    st.overdue > 0 && tile('Overdue', plural(st.overdue, 'job'), 'no success in time', 'bad'),
     trouble > 0 && tile('Cannot be scheduled', plural(trouble, 'job'), null, 'bad'),
     !st.running && tile('Fires', 'no', `${st.node} does not run`, 'warn'),
   ].filter(Boolean);

@@ -2,7 +2,7 @@
 // for a while, and when nothing at all was heard for too long.
 
 const silence = 45_000; // three beats of the default
-const kinds = ['job.put', 'job.deleted', 'job.paused', 'job.resumed', 'execution.created', 'execution.assigned',
+const kinds = ['job.put', 'job.deleted', 'job.paused', 'job.resumed', 'job.overdue', 'execution.created', 'execution.assigned',
   'execution.retrying', 'execution.ended', 'execution.withdrawn'];
 
 export function connect({ onEvent, onStatus, onReset, onState }) {

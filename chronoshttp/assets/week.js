@@ -1,13 +1,13 @@
 // What is due in the week ahead, hour by hour.
 
-import { at, clock, day, empty, h, jobLink, now, plural, swap, table } from './dom.js';
+import { at, clock, day, empty, h, jobLink, now, plural, section, swap, table } from './dom.js';
 import { post } from './api.js';
 
 const most = 20;
 const frequent = 168 * 60; // once a minute
 
 export function weekPage() {
-  const error = h('div'); const map = h('div'); const busy = h('div'); const jobs = h('div'); const note = h('p', { class: 'faint', role: 'status' });
+  const error = h('div'); const map = h('div'); const shifts = h('div'); const busy = h('div'); const jobs = h('div'); const note = h('p', { class: 'faint', role: 'status' });
   const change = () => update().catch((e) => swap(error, h('p', { class: 'notice bad', role: 'alert' }, e.detail || e.message)));
   const which = h('select', { id: 'which', on: { change } }, h('option', { value: 'rare' }, 'without very frequent ones'), h('option', { value: 'all' }, 'all'));
 
@@ -21,27 +21,29 @@ export function weekPage() {
     if (which.value === 'rare' && often.length) {
       left = ` Left out: ${plural(often.length, 'job')} that ${often.length === 1 ? 'is' : 'are'} due more often than once a minute.`;
       const jobs = sim.jobs.filter((j) => j.count <= frequent).map((j) => j.id);
-      sim = jobs.length ? await post('/simulate', { ...body, jobs }) : { ...sim, total: 0, complete: true };
+      sim = jobs.length ? await post('/simulate', { ...body, jobs }) : { ...sim, total: 0, complete: true, clock: [] };
     }
     swap(error);
     note.textContent = `${plural(sim.total, 'instant')} in the seven days from ${day(new Date(from))} ${clock(new Date(from), false)} on, if nothing changes.${left}${sim.complete ? '' : ' Some jobs are due so often that they were counted in part only.'}`;
     if (!sim.total) {
       swap(map, empty('Nothing is due in the week ahead', left.trim()));
-      swap(busy); swap(jobs);
+      swap(busy); swap(jobs); swap(shifts);
       return;
     }
     swap(map, heat(sim, from, hour));
     swap(busy, table('Busiest minutes', ['Minute', { name: 'Due', class: 'right' }], sim.busiest.map((b) => [at(b.at), h('span', { class: 'num' }, String(b.count))])));
+    swap(shifts, sim.clock.length > 0 && section('Clocks are put forward or back', table('Clocks are put forward or back', ['Job', 'When', 'Zone', 'Times', 'What happens'], sim.clock.map((c) => [jobLink(c.job), at(c.at), c.zone,
+      c.times === 1 ? c.first : `${c.first} and ${plural(c.times - 1, 'other')}`, c.what]))));
     const shown = sim.jobs.slice(0, most);
     swap(jobs, table('By job', ['Job', { name: 'Due', class: 'right' }, 'First', 'Remarks'], shown.map((j) => [jobLink(j.id), h('span', { class: 'num' }, j.count.toLocaleString('en')), at(j.first[0]),
-      [j.paused && 'paused', j.estimated && 'counts from its last end: an estimate', j.counted_to && ['counted up to ', at(j.counted_to)]].filter(Boolean)])),
+      [j.paused && 'paused', j.estimated && 'counts from its last end: an estimate', j.overlaps > 0 && `${plural(j.overlaps, 'overlap')} to be expected, by a typical ${j.typical}${j.lost ? `: ${plural(j.lost, 'instant')} will not run` : ''}`, j.counted_to && ['counted up to ', at(j.counted_to)]].filter(Boolean)])),
     sim.jobs.length > most && h('p', { class: 'faint' }, `and ${plural(sim.jobs.length - most, 'job')} that are due less often.`));
   }
 
   return {
     title: 'Week ahead', error, update,
     node: h('div', null, h('h1', null, 'Week ahead'), error,
-      h('form', { class: 'filter', on: { submit: (e) => e.preventDefault() } }, h('label', { for: 'which' }, 'Jobs', which)), note, h('section', { class: 'card', 'aria-label': 'Heat map' }, map),
+      h('form', { class: 'filter', on: { submit: (e) => e.preventDefault() } }, h('label', { for: 'which' }, 'Jobs', which)), note, h('section', { class: 'card', 'aria-label': 'Heat map' }, map), shifts,
       h('div', { class: 'columns wide' }, h('section', { class: 'card' }, h('h2', null, 'By job'), jobs), h('section', { class: 'card' }, h('h2', null, 'Busiest minutes'), busy))),
   };
 }

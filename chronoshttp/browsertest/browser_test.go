@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
@@ -138,10 +139,29 @@ func (b *browser) settled() {
 	b.wait("document.querySelector('main h1') && !document.querySelector('main').hasAttribute('aria-busy')")
 }
 
+// click clicks on an element that nothing covers. It happens in one step of the page:
+// what is read meanwhile cannot move the element away (see press for that).
 func (b *browser) click(selector string) {
 	b.t.Helper()
+	b.wait(fmt.Sprintf(`(() => { const e = document.querySelector(%s); if (!e || e.disabled) return false;
+		e.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+		const r = e.getBoundingClientRect(); const top = document.elementFromPoint(r.left + r.width / 2, r.top + r.height / 2);
+		if (!e.contains(top)) return false;
+		e.focus(); e.click(); return true; })()`, quote(selector)))
+}
+
+// press holds the mouse down on an element for a while.
+func (b *browser) press(selector string, d time.Duration) {
+	b.t.Helper()
 	b.wait(fmt.Sprintf("document.querySelector(%s)", quote(selector)))
-	b.run(chromedp.Click(selector, chromedp.ByQuery))
+	at := eval[[]float64](b, fmt.Sprintf(`(() => { const e = document.querySelector(%s); e.scrollIntoView({ block: 'center', behavior: 'instant' });
+		const r = e.getBoundingClientRect(); return [r.left + r.width / 2, r.top + r.height / 2]; })()`, quote(selector)))
+	mouse := func(what input.MouseType) chromedp.Action {
+		return chromedp.MouseEvent(what, at[0], at[1], chromedp.ButtonLeft, chromedp.ClickCount(1))
+	}
+	b.run(mouse(input.MousePressed))
+	time.Sleep(d)
+	b.run(mouse(input.MouseReleased))
 }
 
 // button clicks on one by its accessible name.
