@@ -113,7 +113,9 @@ func (w *world) pauseAll() bool {
 		if err = s.Sync(ctx); err != nil {
 			continue
 		}
-		w.pausedAt = now()
+		if w.pausedAt == 0 { // what is answered with an error may have been done
+			w.pausedAt = now()
+		}
 		if _, err = s.PauseAll(ctx, nil, ""); err == nil {
 			return true
 		}
