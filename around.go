@@ -14,18 +14,20 @@ type Call struct {
 	// Handler is the name of the handler; empty for a webhook.
 	Handler string
 	// Header is sent with a webhook's request: what is set here takes the place of the
-	// job's own header of that name, but not of those that Chronos sets itself. Nil for
-	// a handler.
+	// job's own header of that name, but not of those that Chronos sets itself. What
+	// Webhook.Headers may not have is left out. Nil for a handler.
 	Header http.Header
 }
 
 // Around is told of each attempt that begins on this node, right before the
-// handler or the webhook is called, in the same goroutine: its time is the attempt's.
+// handler or the webhook is called, in the same goroutine: its time is the attempt's. If
+// the attempt times out or is cancelled meanwhile, neither is called.
 // The context that it returns, which has to be made from the one it gets, takes that
 // one's place. The function that it returns is called once, when the attempt is over for
 // this node: with what is reported of it, with StatusTerminated if that would be
-// refused, and with Stuck if the handler has not returned. Both may be nil. A
-// panic in it is logged, and changes nothing.
+// refused, and with Stuck if the handler has not returned. The report waits for it,
+// but no longer than Options.StuckAfter. Both may be nil. A panic in it is logged, and
+// changes nothing.
 type Around func(ctx context.Context, c Call) (context.Context, func(Attempt))
 
 // around makes of the host's functions what the dispatcher calls.

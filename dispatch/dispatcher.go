@@ -58,8 +58,9 @@ type Config struct {
 	// Around is called before each handler and webhook that begins, in the attempt's
 	// goroutine, in order. It may give a context, made from the one it gets, that takes
 	// its place; and a function that is told how the attempt ended, once, before
-	// Report. What panics in there is dropped. The header is that of a webhook's
-	// request, to be added to, and nil for a handler.
+	// Report, which waits for it no longer than Grace. What panics in there is dropped. An
+	// attempt that was cancelled or timed out meanwhile is not begun any more. The header
+	// is added to a webhook's request, as far as it is valid, and nil for a handler.
 	Around []func(context.Context, *Attempt, http.Header) (context.Context, func(Result))
 
 	// Report takes the result of every attempt, once; that of a handler that was

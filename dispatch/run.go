@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 )
 
@@ -77,6 +78,10 @@ func (d *Dispatcher) invoke(a *Attempt, r *returned) {
 		}
 	}()
 	ctx := d.around(a)
+	if len(d.cfg.Around) > 0 && a.ctx.Err() != nil { // it took its time: by now somebody else may have the attempt
+		*r = returned{err: context.Cause(a.ctx)}
+		return
+	}
 	if a.Webhook != nil {
 		*r = d.post(ctx, a)
 		return
@@ -176,9 +181,24 @@ func (d *Dispatcher) giveUp(a *Attempt) {
 	d.finish(a, abandoned(a, d.cfg.Grace))
 }
 
-// finish reports a result unless the attempt was revoked.
+// finish reports a result unless the attempt was revoked. Who stands around is told
+// before; one that does not come back from that holds it up for the grace.
 func (d *Dispatcher) finish(a *Attempt, res Result) {
+	var once sync.Once
+	report := func() { once.Do(func() { d.settle(a, res) }) }
+	defer report() // also if what is told calls runtime.Goexit
+	if len(d.cfg.Around) == 0 {
+		return
+	}
+	patience := time.AfterFunc(d.cfg.Grace, func() {
+		d.log.Error("Around does not return from an attempt's end; it is reported all the same", a.logAttrs()...)
+		report()
+	})
+	defer patience.Stop()
 	d.tell(a, res)
+}
+
+func (d *Dispatcher) settle(a *Attempt, res Result) {
 	if a.revoked {
 		d.forget(a, res)
 		return

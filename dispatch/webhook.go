@@ -83,9 +83,7 @@ func (w *Webhook) request(ctx context.Context, a *Attempt, now time.Time) (*http
 	for name, value := range w.SecretHeaders {
 		h.Set(name, value)
 	}
-	for name, values := range a.header {
-		h[http.CanonicalHeaderKey(name)] = values
-	}
+	w.addHeader(h, a.header)
 	if w.ContentType != "" {
 		h.Set("Content-Type", w.ContentType)
 	}
@@ -100,6 +98,22 @@ func (w *Webhook) request(ctx context.Context, a *Attempt, now time.Time) (*http
 	h.Set("Chronos-Due", a.Due.UTC().Format(time.RFC3339Nano))
 	h.Set("Chronos-Fencing-Token", strconv.FormatUint(a.Token, 10))
 	return req, w.sign(h, a, now)
+}
+
+// addHeader takes over what Config.Around has added: what could also be one of the
+// webhook's own headers. The rest is left out, for it would fail the request.
+func (w *Webhook) addHeader(h, added http.Header) {
+	for name, values := range added {
+		var valid []string
+		for _, value := range values {
+			if w.checkHeader("", name, value, true) == nil {
+				valid = append(valid, value)
+			}
+		}
+		if len(valid) > 0 {
+			h[http.CanonicalHeaderKey(name)] = valid
+		}
+	}
 }
 
 // sign sets the headers of the Standard Webhooks specification. Without secrets
