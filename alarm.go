@@ -35,7 +35,7 @@ type alarms struct {
 	looking string          // the job that is read just now
 	stale   bool            // and that it has changed meanwhile
 	before  map[string]int64
-	doubt   time.Time // since when this node may not know of the newest successes
+	doubt   doubt
 }
 
 // watch is a job that has to succeed in time.
@@ -56,6 +56,8 @@ const (
 	alarmLook = time.Minute
 	// overdueShown is how many jobs NodeStatus names.
 	overdueShown = 100
+	// untoldSlack is how much of what is over may be left in alarms.untold.
+	untoldSlack = 100
 )
 
 func newAlarms(s *Scheduler) *alarms {
@@ -189,29 +191,10 @@ func (a *alarms) next() (job string, ok bool) {
 		delete(a.dirty, job)
 		return job, true
 	}
-	if len(a.order) == 0 || a.order[0].by >= time.Now().UnixNano() || !a.doubt.IsZero() && !a.sure() {
+	if len(a.order) == 0 || a.order[0].by >= time.Now().UnixNano() || !a.doubt.since.IsZero() && !a.sure() {
 		return "", false
 	}
 	return a.order[0].job, true
-}
-
-// sure tells if this node may say that a job has not succeeded. Without a word from
-// the leader, or behind it, there may have been a success that it does not know of;
-// it waits for one lease, and then goes by what it knows.
-func (a *alarms) sure() bool {
-	m := a.s.member
-	if m == nil {
-		return true
-	}
-	alive := m.alive()
-	if alive && !m.behind() {
-		a.doubt = time.Time{}
-		return true
-	}
-	if a.doubt.IsZero() || !alive && m.lastContact().After(a.doubt) {
-		a.doubt = time.Now()
-	}
-	return time.Since(a.doubt) >= a.s.options.Cluster.Lease
 }
 
 func (a *alarms) again(job string) {
@@ -367,6 +350,9 @@ func (a *alarms) page(from string) (next string, err error) {
 func (a *alarms) tell() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if len(a.untold) > 2*len(a.late)+untoldSlack {
+		a.forget()
+	}
 	if a.all || len(a.untold) == 0 || !a.s.hub.listened() {
 		return
 	}
@@ -386,6 +372,14 @@ func (a *alarms) tell() {
 	a.untold = rest
 }
 
+// forget drops what nobody was told of and is over: where nobody listens it would pile up.
+func (a *alarms) forget() {
+	a.untold = slices.DeleteFunc(a.untold, func(w *watch) bool {
+		w.queued = a.watches[w.job] == w && a.late[w.job]
+		return !w.queued
+	})
+}
+
 // earlier sorts by deadline.
 func earlier(a, b *watch) int {
 	if a.by != b.by {
@@ -402,8 +396,13 @@ func (a *alarms) overdue() (count int, first []string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var top []*watch
+	now := time.Now().UnixNano()
 	for job := range a.late {
 		w := a.watches[job]
+		if w.by >= now { // the clock was put back
+			continue
+		}
+		count++
 		if len(top) == overdueShown && earlier(w, top[overdueShown-1]) > 0 {
 			continue
 		}
@@ -414,7 +413,7 @@ func (a *alarms) overdue() (count int, first []string) {
 	for _, w := range top {
 		first = append(first, w.job)
 	}
-	return len(a.late), first
+	return count, first
 }
 
 // watchHeap sorts jobs by their deadlines.
