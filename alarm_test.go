@@ -208,6 +208,32 @@ func TestOverduePause(t *testing.T) {
 	})
 }
 
+// Who pauses a job that has paused itself knows of it, and ends the breach.
+func TestOverduePauseTwice(t *testing.T) {
+	bubble(t, chronos.Options{}, func(r *rig) {
+		r.handle(fail)
+		book := listenTo(r.Scheduler)
+		r.put(chronos.Job{Schedule: chronos.Every(time.Minute), SucceedWithin: 10 * time.Minute, PauseOnFailure: true})
+		r.start()
+		r.until("00:11:00")
+		book.want(t, "job v1 00:10:00")
+		r.wantOverdue("job", true)
+		r.must(r.Pause(r.ctx, "job", "we know"))
+		r.wantOverdue("job", false)
+		if st := r.get("job").State; !st.Paused || st.PauseNote != "we know" || !st.SucceedBy.IsZero() {
+			t.Errorf("paused %v, %q, to succeed by %s", st.Paused, st.PauseNote, clockText(st.SucceedBy))
+		}
+		r.must(r.Pause(r.ctx, "job", "again")) // is paused by somebody
+		if st := r.get("job").State; st.PauseNote != "we know" {
+			t.Errorf("note %q", st.PauseNote)
+		}
+		r.until("01:00:00")
+		r.must(r.Resume(r.ctx, "job"))
+		r.until("01:11:00")
+		book.want(t, "job v1 00:10:00", "job v1 01:10:00")
+	})
+}
+
 // When the schedule has come to its end, a success after its last instant is enough.
 func TestOverdueLastInstant(t *testing.T) {
 	bubble(t, chronos.Options{}, func(r *rig) {

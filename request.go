@@ -94,7 +94,8 @@ func (s *Scheduler) deleteCommand(ctx context.Context, id string) (*raftfsm.Comm
 
 // Pause stops the job's schedule; executions under way go on, and Trigger
 // works. The note, of at most 1 KiB, says why. Pausing a paused job changes
-// nothing.
+// nothing; but one that has paused itself (Job.PauseOnFailure) and counts on for
+// Job.SucceedWithin takes the note, and is not overdue any more.
 func (s *Scheduler) Pause(ctx context.Context, id, note string) error {
 	if err := checkID("id", id); err != nil {
 		return err

@@ -346,11 +346,16 @@ func (e *entry) pause(c *Pause) (*Result, error) {
 	if s.job == nil {
 		return notFound("job", c.Job), nil
 	}
-	if s.st.Paused {
+	switch {
+	case s.st.Paused && s.st.SucceedFrom == 0:
 		return &Result{Version: s.version()}, nil
-	}
-	if err := e.hold(s, e.cmd.Actor, e.cmd.Note); err != nil {
-		return nil, err
+	case s.st.Paused: // it has paused itself, and counts on: now somebody knows
+		s.st.PauseActor, s.st.PauseNote = e.cmd.Actor, e.cmd.Note
+		e.eff.Changes = append(e.eff.Changes, Change{Kind: JobPaused, At: e.now, Job: s.id, Version: s.version()})
+	default:
+		if err := e.hold(s, e.cmd.Actor, e.cmd.Note); err != nil {
+			return nil, err
+		}
 	}
 	s.st.SucceedFrom = 0
 	return &Result{Version: s.version(), Changed: true}, e.save(s)
