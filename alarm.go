@@ -167,7 +167,7 @@ func (a *alarms) work() (wait time.Duration, ok bool) {
 	}
 	first := time.Until(time.Unix(0, a.order[0].by+1))
 	if first <= 0 && a.s.member != nil { // it may have missed a success, see sure
-		return a.s.options.Cluster.Lease / beatsPerLease, true
+		return a.unsure(), true
 	}
 	return min(max(first, 0), alarmLook), true
 }

@@ -456,3 +456,22 @@ func (c *team) get(job string) chronos.Job {
 	}
 	return j
 }
+
+// A node that is no member any more hears of no success, and has nothing to say of jobs.
+func TestClusterOverdueRemoved(t *testing.T) {
+	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
+		c.put(chronos.Job{ID: "job", Handler: "h", Schedule: chronos.Every(time.Second), SucceedWithin: 20 * time.Second})
+		time.Sleep(5 * time.Second)
+		gone := c.follower()
+		book := listenTo(c.nodes[gone])
+		if err := c.nodes[c.leader()].RemoveMember(t.Context(), gone); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Minute)
+		st := c.nodes[gone].Status()
+		book.want(t)
+		if st.Overdue != 0 {
+			t.Errorf("%d overdue", st.Overdue)
+		}
+	})
+}

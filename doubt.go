@@ -4,10 +4,31 @@ import "time"
 
 // sure tells if this node may say that a job has not succeeded. Without a word from
 // the leader, or behind it, there may have been a success that it does not know of;
-// it waits for one lease, and then goes by what it knows.
+// it waits for one lease, and then goes by what it knows. One that was removed hears
+// of no success any more, and of none that is missing.
 func (a *alarms) sure() bool {
 	m := a.s.member
-	return m == nil || a.doubt.over(m.alive(), m.behind(), m.lastContact(), a.s.options.Cluster.Lease)
+	if m == nil {
+		return true
+	}
+	removed := m.removed()
+	over := a.doubt.over(m.alive() && !removed, m.behind(), m.lastContact(), a.s.options.Cluster.Lease)
+	return over && !removed
+}
+
+// unsure is how long to wait before it is looked at again.
+func (a *alarms) unsure() time.Duration {
+	if a.s.member.removed() {
+		return alarmLook // it may be taken in again
+	}
+	return a.s.options.Cluster.Lease / beatsPerLease
+}
+
+// removed tells if this node knows that it is no member of its cluster any more.
+func (m *member) removed() bool {
+	voters := m.s.node.Voters() // and those without a vote
+	_, member := voters[m.s.options.Node]
+	return len(voters) > 0 && !member
 }
 
 // doubt is for how long this node may not have known of the newest successes.
