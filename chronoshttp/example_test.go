@@ -22,6 +22,28 @@ func userOf(r *http.Request) (user, bool) {
 	return user{name, name == "olga"}, name != ""
 }
 
+func mount(s *chronos.Scheduler, mux *http.ServeMux, server *http.Server) error {
+	h, err := chronoshttp.New(chronoshttp.Config{
+		Scheduler: s,
+		Authorize: func(r *http.Request, a chronoshttp.Access) (string, error) {
+			user, ok := userOf(r) // however your program knows
+			switch {
+			case !ok:
+				return "", chronoshttp.ErrUnauthenticated // 401
+			case a.Action == chronoshttp.ActionRead || user.Operator:
+				return user.Name, nil // kept as the actor of versions, pauses and triggers
+			}
+			return "", errors.New("operators only") // 403
+		},
+	})
+	if err != nil {
+		return err
+	}
+	mux.Handle("/chronos/", http.StripPrefix("/chronos", h))
+	server.RegisterOnShutdown(h.Close) // or streams of events would hold up Shutdown
+	return nil
+}
+
 // Everybody who is known may look, operators may do everything.
 func ExampleNew() {
 	quiet := slog.New(slog.DiscardHandler)
@@ -30,26 +52,11 @@ func ExampleNew() {
 		panic(err)
 	}
 	defer s.Close()
-	h, err := chronoshttp.New(chronoshttp.Config{
-		Scheduler: s,
-		Authorize: func(r *http.Request, a chronoshttp.Access) (string, error) {
-			user, ok := userOf(r)
-			switch {
-			case !ok:
-				return "", chronoshttp.ErrUnauthenticated
-			case a.Action == chronoshttp.ActionRead || user.Operator:
-				return user.Name, nil
-			}
-			return "", errors.New("operators only")
-		},
-		Logger: quiet,
-	})
-	if err != nil {
+	mux, server := http.NewServeMux(), &http.Server{}
+	slog.SetDefault(quiet)
+	if err := mount(s, mux, server); err != nil {
 		panic(err)
 	}
-	mux, server := http.NewServeMux(), &http.Server{}
-	mux.Handle("/chronos/", http.StripPrefix("/chronos", h))
-	server.RegisterOnShutdown(h.Close)
 
 	for _, name := range []string{"", "vera", "olga"} {
 		for _, call := range []string{"GET /chronos/api/v1/jobs", "DELETE /chronos/api/v1/jobs/report"} {
