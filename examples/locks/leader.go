@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/chronos-go/chronos"
+)
+
+// lead does work whenever this node has a lock, and waits for the lock otherwise,
+// until ctx ends or the scheduler is closed. The context of work ends when the
+// lock is lost: before another node may have it, as far as work heeds it. Against
+// what comes too late all the same there is the token, which is higher from
+// holder to holder: a resource that keeps the highest one refuses the others.
+func lead(ctx context.Context, s *chronos.Scheduler, name string, work func(ctx context.Context, node string, token uint64)) error {
+	for {
+		lock, err := s.Lock(ctx, name)
+		switch {
+		case ctx.Err() != nil || errors.Is(err, chronos.ErrClosed):
+			if err == nil {
+				return lock.Unlock(context.WithoutCancel(ctx))
+			}
+			return nil
+		case errors.Is(err, chronos.ErrStopped):
+			return err
+		case err != nil: // this node reaches nobody who leads: it may, in a while
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+			}
+			continue
+		}
+		working, stop := context.WithCancelCause(lock.Context())
+		unwatch := context.AfterFunc(ctx, func() { stop(context.Cause(ctx)) })
+		work(working, s.Status().Node, lock.FencingToken())
+		unwatch()
+		stop(nil)
+		if err := lock.Unlock(context.WithoutCancel(ctx)); err != nil && !errors.Is(err, chronos.ErrFenced) && !errors.Is(err, chronos.ErrClosed) {
+			return fmt.Errorf("lock %q: %w", name, err)
+		}
+	}
+}
