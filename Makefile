@@ -51,6 +51,9 @@ vet:
 	cd otel && $(GO) vet ./...
 	cd chronoshttp && $(GO) vet ./...
 	cd chronoshttp/browsertest && $(GO) vet ./...
+	cd examples/telemetry && $(GO) vet ./...
+	cd examples/kubernetes && $(GO) vet ./...
+	cd tools && $(GO) vet ./licences ./proxy
 	@unformatted=$$(gofmt -l .) && test -z "$$unformatted" || { echo "gofmt is needed for:"; echo "$$unformatted"; exit 1; }
 
 .PHONY: lint
@@ -62,6 +65,9 @@ lint: $(BIN)/golangci-lint
 	cd otel && $(BIN)/golangci-lint run ./...
 	cd chronoshttp && $(BIN)/golangci-lint run ./...
 	cd chronoshttp/browsertest && $(BIN)/golangci-lint run ./...
+	cd examples/telemetry && $(BIN)/golangci-lint run ./...
+	cd examples/kubernetes && $(BIN)/golangci-lint run ./...
+	cd tools && $(BIN)/golangci-lint run ./licences ./proxy
 
 .PHONY: http browser screenshots
 http: # the API and the dashboard's server, in a module of their own
@@ -177,9 +183,29 @@ examples:
 	$(GO) run ./examples/hello
 	$(GO) run ./examples/webhook
 	$(GO) run ./examples/cluster
+	$(GO) run ./examples/payload
+	$(GO) run ./examples/tls
+	$(GO) run ./examples/locks
+	$(GO) run ./examples/deploy
+
+.PHONY: examples-modules
+examples-modules: # those in modules of their own
+	cd examples/telemetry && $(GO) test ./...
+	cd examples/kubernetes && $(GO) test ./...
+
+## Releases: see docs/releasing.md
+
+.PHONY: apidiff
+apidiff: $(BIN)/apidiff # what has changed since the last tag, or since PREVIOUS
+	APIDIFF=$(BIN)/apidiff ./.ci/apidiff $(PREVIOUS)
+
+.PHONY: licences
+licences: # of everything that the modules are built from
+	cd tools && $(GO) test ./licences ./proxy
+	./.ci/licences
 
 .PHONY: host
-host: # a program outside the repository: does it build, what does it weigh
+host: # a program outside the repository: does it build, also after go get -u, and what does it weigh
 	./.ci/host
 
 .PHONY: cross
@@ -211,13 +237,16 @@ generate-check: $(BIN)/protoc-gen-go
 ## Tools, in a module of their own
 
 .PHONY: tools
-tools: $(BIN)/golangci-lint $(BIN)/protoc-gen-go
+tools: $(BIN)/golangci-lint $(BIN)/protoc-gen-go $(BIN)/apidiff
 
 $(BIN)/golangci-lint: tools/go.mod tools/go.sum
 	cd tools && $(GO) build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 
 $(BIN)/protoc-gen-go: tools/go.mod tools/go.sum
 	cd tools && $(GO) build -o $@ google.golang.org/protobuf/cmd/protoc-gen-go
+
+$(BIN)/apidiff: tools/go.mod tools/go.sum
+	cd tools && $(GO) build -o $@ golang.org/x/exp/cmd/apidiff
 
 .PHONY: ci
 ci:
