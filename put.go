@@ -30,6 +30,38 @@ func (s *Scheduler) Put(ctx context.Context, job Job) (Job, error) {
 	return s.put(ctx, job, 0)
 }
 
+// Check tells what Put would do with the job, and does nothing: it gives the job as
+// it would be stored, with its defaults filled in and the version that it has now (0
+// if it is new), and whether that would be a new version. Errors are those of Put,
+// ErrConflict for Job.Version included. It goes by what this node knows; Sync brings
+// a node of a cluster up to date first.
+func (s *Scheduler) Check(ctx context.Context, job Job) (stored Job, changes bool, err error) {
+	if err := s.begin(ctx); err != nil {
+		return Job{}, false, err
+	}
+	if err := s.awaitJob(ctx, &job); err != nil {
+		return Job{}, false, err
+	}
+	cmd, err := s.putCommand(ctx, job, 0)
+	if err != nil {
+		return Job{}, false, err
+	}
+	put := cmd.GetPut()
+	if put.HasExpect && put.ExpectVersion != put.BaseVersion {
+		return Job{}, false, fmt.Errorf("%w: job %q is at version %d (0: there is none), not at %d", ErrConflict, job.ID, put.BaseVersion, put.ExpectVersion)
+	}
+	now, err := s.look(job.ID)
+	if err != nil {
+		return Job{}, false, err
+	}
+	stored = jobFrom(job.ID, put.Definition)
+	stored.Version, stored.Note = put.BaseVersion, job.Note
+	if now.rec != nil {
+		stored.State = stateFrom(now.rec, now.st, time.Now())
+	}
+	return stored, now.rec == nil || !proto.Equal(now.rec.Definition, put.Definition), nil
+}
+
 func (s *Scheduler) put(ctx context.Context, job Job, rollback uint64) (Job, error) {
 	if err := s.awaitJob(ctx, &job); err != nil {
 		return Job{}, err

@@ -51,6 +51,20 @@ func (s *Scheduler) ask(ctx context.Context, c *raftfsm.Command) (*raftfsm.Resul
 // and versions stay readable until retention takes them. A job put under the
 // same ID later is a new generation that nothing old touches.
 func (s *Scheduler) Delete(ctx context.Context, id string) error {
+	return s.delete(ctx, id, 0)
+}
+
+// DeleteIf is Delete, if the job is still at the version that the caller last saw;
+// ErrConflict if it has another one by now.
+func (s *Scheduler) DeleteIf(ctx context.Context, id string, version uint64) error {
+	if version == 0 || version == MustNotExist {
+		return invalid("version", "is required: the Job.Version that a read gave")
+	}
+	return s.delete(ctx, id, version)
+}
+
+// delete removes a job that is at a version, 0 for any.
+func (s *Scheduler) delete(ctx context.Context, id string, version uint64) error {
 	if err := checkID("id", id); err != nil {
 		return err
 	}
@@ -59,9 +73,14 @@ func (s *Scheduler) Delete(ctx context.Context, id string) error {
 		if err != nil {
 			return err
 		}
+		if body := cmd.GetDelete(); begun {
+			body.HasExpect = true // of no job: one that was put anew meanwhile stays
+		} else if version != 0 {
+			body.HasExpect, body.ExpectVersion = true, version
+		}
 		res, err := s.ask(ctx, cmd)
-		if begun && errors.Is(err, ErrNotFound) {
-			return nil // another call has seen to the rest
+		if begun && (errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict)) {
+			return nil // another call has seen to the rest, or the job was put anew
 		}
 		if err != nil {
 			return err
