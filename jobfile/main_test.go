@@ -1,0 +1,10 @@
+package jobfile_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/chronos-go/chronos/internal/testleak"
+)
+
+func TestMain(m *testing.M) { os.Exit(testleak.Run(m)) }
