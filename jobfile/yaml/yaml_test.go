@@ -3,7 +3,9 @@ package yaml_test
 import (
 	"bytes"
 	"errors"
+	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -146,4 +148,33 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%v\n%s", err, b.String())
 		}
 	})
+}
+
+// The page shows the same file in JSON and in YAML.
+func TestPage(t *testing.T) {
+	page, err := os.ReadFile("../../docs/moving.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := jobfile.Options{LookupEnv: func(string) (string, bool) { return "s3cret", true }}
+	var written []string
+	for _, m := range regexp.MustCompile("(?s)```(json|yaml)\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
+		parse := yaml.Parse
+		if m[1] == "json" {
+			parse = jobfile.ParseWith
+		}
+		jobs, err := parse(strings.NewReader(m[2]), o)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, m[2])
+		}
+		var b bytes.Buffer
+		w := jobfile.WriteOptions{Secret: func(_, _ string) jobfile.Reference { return jobfile.Reference{Env: "PING_TOKEN"} }}
+		if err := jobfile.Write(&b, jobs, w); err != nil {
+			t.Fatal(err)
+		}
+		written = append(written, b.String())
+	}
+	if len(written) != 2 || written[0] != written[1] {
+		t.Errorf("they are not the same: %s", written)
+	}
 }
