@@ -117,6 +117,15 @@
 // it is the same breach. It takes a process that is up: whether one is at all has to
 // be watched from outside.
 //
+// # Jobs from files
+//
+// Package jobfile reads jobs from JSON (its module jobfile/yaml from YAML) and crontabs,
+// and makes the jobs of an owner what a file declares: what it no longer has is removed,
+// what others put stays. It does that with what anybody can call: [Scheduler.Check] tells
+// what Put would do, and Put with [Job].Version and [Scheduler.DeleteIf] change only
+// what nobody has changed meanwhile. docs/moving.md tells how to come here from other
+// schedulers.
+//
 // # Guarantees
 //
 // Of one process on one directory:
