@@ -31,6 +31,8 @@ type ReconcileOptions struct {
 	// Note is kept with the versions of jobs that have none of their own: the revision
 	// of the file, for example.
 	Note string
+
+	before func(Action) // set by tests: what others do before jobs are put (Add) and removed (Remove)
 }
 
 // sideBySide is how many jobs are changed at a time: they share commits.
@@ -64,6 +66,7 @@ func Reconcile(ctx context.Context, s *chronos.Scheduler, owner string, jobs []c
 	if err := r.guard(len(jobs)); err != nil || o.DryRun {
 		return r.Plan, err
 	}
+	r.others(Add)
 	r.each(func(a Action) bool { return a == Add || a == Update }, func(step *Step) { r.put(ctx, step) })
 	if failed := r.Err(); failed != nil {
 		r.each(func(a Action) bool { return a == Remove }, func(step *Step) {
@@ -71,6 +74,7 @@ func Reconcile(ctx context.Context, s *chronos.Scheduler, owner string, jobs []c
 		})
 		return r.Plan, r.Err()
 	}
+	r.others(Remove)
 	r.each(func(a Action) bool { return a == Remove }, func(step *Step) { r.remove(ctx, step) })
 	return r.Plan, r.Err()
 }
@@ -99,6 +103,12 @@ type reconciler struct {
 	options  ReconcileOptions
 	declared map[string]bool
 	foreign  []Conflict
+}
+
+func (r *reconciler) others(next Action) {
+	if r.options.before != nil {
+		r.options.before(next)
+	}
 }
 
 // plan looks at all jobs before anything is changed.

@@ -287,32 +287,43 @@ func TestReconcileSame(t *testing.T) {
 	})
 }
 
-// A job that is changed or handed over after the plan was made is not removed.
+// A job that is handed over after the plan was made is not removed; one that is gone
+// already is no error.
 func TestReconcileRemovesNothingElse(t *testing.T) {
 	bubble(t, func(r *rig) {
-		r.declare("file", jobfile.ReconcileOptions{}, job("old"), job("wall"))
-		done := make(chan struct{})
-		events := r.Events(r.ctx)
-		go func() { // when the first job is changed, the other one is handed over
-			defer close(done)
-			for range events {
-				theirs := job("old")
-				theirs.Labels = map[string]string{jobfile.OwnerLabel: "other"}
-				r.put(theirs)
+		r.declare("file", jobfile.ReconcileOptions{}, job("a"), job("b"), job("c"), job("kept"))
+		o := jobfile.Before(jobfile.ReconcileOptions{}, func(next jobfile.Action) {
+			if next != jobfile.Remove {
 				return
 			}
-		}()
-		wall := job("wall")
-		wall.Timeout = time.Second
-		plan, err := jobfile.Reconcile(r.ctx, r.Scheduler, "file", []chronos.Job{wall}, jobfile.ReconcileOptions{})
-		<-done
-		// Either it was removed before, and then put anew, or it was left alone.
-		if err != nil && !errors.Is(err, chronos.ErrConflict) {
+			theirs := job("a")
+			theirs.Labels = map[string]string{jobfile.OwnerLabel: "other"}
+			r.put(theirs)
+			if err := r.Delete(r.ctx, "b"); err != nil {
+				t.Error(err)
+			}
+		})
+		plan, err := jobfile.Reconcile(r.ctx, r.Scheduler, "file", []chronos.Job{job("kept")}, o)
+		if !errors.Is(err, chronos.ErrConflict) || !strings.Contains(err.Error(), `job "a" was not removed: somebody has changed it meanwhile`) || strings.Contains(err.Error(), `"b"`) {
+			t.Errorf("%v\n%s", err, plan)
+		}
+		r.wantJobs("a other v2", "kept file v1")
+	})
+}
+
+// A job that somebody else puts after the plan was made stays as it is.
+func TestReconcileAddsOverNobody(t *testing.T) {
+	bubble(t, func(r *rig) {
+		o := jobfile.Before(jobfile.ReconcileOptions{}, func(next jobfile.Action) {
+			if next == jobfile.Add {
+				r.put(job("a"))
+			}
+		})
+		_, err := jobfile.Reconcile(r.ctx, r.Scheduler, "file", []chronos.Job{job("a"), job("b")}, o)
+		if !errors.Is(err, chronos.ErrConflict) || !strings.Contains(err.Error(), `job "a" was not added`) {
 			t.Error(err)
 		}
-		if got, err := r.Get(r.ctx, "old"); err != nil || got.Labels[jobfile.OwnerLabel] != "other" {
-			t.Errorf("%+v, %v, %s", got, err, plan)
-		}
+		r.wantJobs("a  v1", "b file v1")
 	})
 }
 
