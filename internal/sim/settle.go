@@ -12,6 +12,7 @@ import (
 // live runs the simulation: it works until its time is over, and then mends
 // everything and waits until nothing is left to do.
 func (w *world) live() *dumps {
+	w.born = now()
 	for _, n := range w.names {
 		w.start(n)
 	}

@@ -31,6 +31,7 @@ type world struct {
 	clustered bool
 	verbose   io.Writer // what the nodes log, nil: nothing
 	lies      time.Duration
+	born      int64         // when the first processes were started
 	pausedAt  int64         // when all jobs were paused at the end
 	only      string        // names of faults, with commas; "": all
 	progress  *atomic.Int64 // how far the simulation is, for who watches it from outside
