@@ -38,9 +38,11 @@ telemetry: # the modules for Prometheus and OpenTelemetry; with promtool in the 
 	cd prometheus && $(GO) test ./...
 	cd otel && $(GO) test ./...
 
-.PHONY: race
+.PHONY: race race-ci
 race:
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 60m ./...
+race-ci: # without what is long and has one goroutine, and without the examples
+	$(GO) test -race -short -timeout 30m $$($(GO) list ./... | grep -v /examples/)
 
 .PHONY: vet
 vet:

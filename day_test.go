@@ -96,6 +96,9 @@ func dayJobs() []dayJob {
 // time, edits, pauses and two restarts of Run: every due instant stands in the
 // ledger exactly once, and nothing else does.
 func TestADayOfAHundredJobs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and its scheduler is under the race detector in other tests, too")
+	}
 	bubble(t, chronos.Options{Retention: chronos.Retention{Age: -1, Count: -1}}, func(r *rig) {
 		jobs := dayJobs()
 		if len(jobs) != 100 {

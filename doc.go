@@ -207,7 +207,7 @@
 //
 // Options.Dir holds a lock, the log (raft.db), snapshots of it (snapshots/), the
 // state that follows from both (state/), space set aside for a full disk
-// (reserve), what has been reported as overdue (overdue) and, after damage, what was moved aside (quarantine/). The log and the
+// (reserve), starts that did not end well (starts), what has been reported as overdue (overdue) and, after damage, what was moved aside (quarantine/). The log and the
 // snapshots are the truth; the state is rebuilt from them at any doubt. [Scheduler.Backup]
 // writes all there is at one moment while work goes on, and [Scheduler.Restore]
 // brings that into a new scheduler without firing the past. docs/operations.md

@@ -353,6 +353,9 @@ func TestBackupFails(t *testing.T) {
 // TestRestoreDamaged: a backup that was cut off anywhere, or has a bit flipped, is
 // refused, and nothing has changed.
 func TestRestoreDamaged(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and its scheduler is under the race detector in other tests, too")
+	}
 	bubble(t, chronos.Options{}, func(r *rig) {
 		file := backed(r)
 		r.opts.InMemory, r.opts.Dir = false, t.TempDir()

@@ -36,6 +36,9 @@ func moveZone(t *testing.T, offset time.Duration) {
 // A new version of the time-zone data moves the next instants, whether the
 // process was down or running when it came, and fires nothing in retrospect.
 func TestTimeZoneDataChanges(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and its scheduler is under the race detector in other tests, too")
+	}
 	const hour = time.Hour
 	for _, tc := range []struct {
 		name   string

@@ -35,6 +35,7 @@ func mount(s *chronos.Scheduler, mux *http.ServeMux, server *http.Server) error 
 			}
 			return "", errors.New("operators only") // 403
 		},
+		Challenge: `Basic realm="chronos"`, // with basic authentication: else browsers do not ask for the password
 	})
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@
 //		synctest.Test(t, func(t *testing.T) {
 //			k := chronostest.New(t, chronostest.Options{Declare: jobs.Declare})
 //			due := k.AdvanceToDue("nightly")
+//			k.AdvanceToEnd("nightly")
 //			k.AssertRan("nightly", due)
 //		})
 //	}

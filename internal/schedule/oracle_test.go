@@ -167,6 +167,9 @@ func compareWindow(s *Schedule, list []moment, step int64, n naive, gap Gap, rep
 // TestOracleCatches is the control: a schedule with a mistake in it does not
 // pass the oracle.
 func TestOracleCatches(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and of one goroutine")
+	}
 	all := zones(t)
 	names := slices.DeleteFunc(sortedKeys(all), func(name string) bool { return len(all[name]) == 0 })
 	for mistake, make := range map[string]func(r *rule){
@@ -223,6 +226,9 @@ func clock(list []int64, zone string) (texts []string) {
 // TestOracleTransitions walks every transition of every zone, three hours to
 // each side, minute by minute.
 func TestOracleTransitions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("long, and of one goroutine")
+	}
 	r := random(t, 2)
 	windows, checks, perWindow := 0, 0, 2
 	if *oracleSize > 0 {

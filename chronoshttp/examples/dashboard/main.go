@@ -39,6 +39,7 @@ func main() {
 	}
 	if err != nil {
 		slog.Error("ended", "error", err)
+		os.Exit(1)
 	}
 }
 
