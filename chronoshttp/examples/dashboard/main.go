@@ -30,13 +30,13 @@ func main() {
 	dir := flag.String("dir", "", "the directory of the scheduler; empty: in memory")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	var lc net.ListenConfig
 	l, err := lc.Listen(ctx, "tcp", *addr)
 	if err == nil {
 		fmt.Printf("open http://%s/chronos/\n", l.Addr())
 		err = serve(ctx, l, *dir, os.Getenv("CHRONOS_PASSWORD"))
 	}
+	stop()
 	if err != nil {
 		slog.Error("ended", "error", err)
 		os.Exit(1)
