@@ -170,6 +170,10 @@ func TestCheckerPlacement(t *testing.T) {
 		"placement: asks for nodes with [gpu]": func(w *world, j *jobDump) {
 			beside(w, j, func(p *plan) { everywhere(p); p.Needs = []string{"gpu"} })
 		},
+		"overlap: was let in while another one was unfinished": func(_ *world, j *jobDump) { j.rows[0].EndedAt = j.rows[1].CreatedAt.Add(time.Second) },
+		"overdue: a#0 says too early":                          func(w *world, j *jobDump) { overdue(w, j, 0, -1) },
+		"overdue: a#0 says twice":                              func(w *world, j *jobDump) { overdue(w, j, 0, 1); overdue(w, j, 0, 1) },
+		"overdue: a#0 says that it is overdue since":           func(w *world, j *jobDump) { overdue(w, j, 1, 1) },
 		"key: 2 executions of k are unfinished": func(w *world, j *jobDump) {
 			w.log.calls[0].plan.Key, w.log.calls[0].plan.Places = "k", 1
 			j.rows[0].EndedAt, j.rows[1].EndedAt = j.rows[1].Due.Add(time.Second), j.rows[1].Due.Add(time.Second)
@@ -179,6 +183,15 @@ func TestCheckerPlacement(t *testing.T) {
 			t.Errorf("%s: not seen, but %+v", want, found)
 		}
 	}
+}
+
+// overdue has the process say that the job is, some time after it was put or a bit beside
+// that, and some time after that has passed.
+func overdue(w *world, j *jobDump, beside, after int64) {
+	p := w.log.calls[0].plan
+	p.Within = time.Second
+	by := nanos(j.versions[0].At) + int64(p.Within) + beside
+	w.log.alarms = append(w.log.alarms, alarm{w.log.attempts[0].proc, w.log.calls[0].job, by, by + after})
 }
 
 // What a restored scheduler did after a backup that was taken between the second
@@ -208,7 +221,7 @@ func TestCheckerRestore(t *testing.T) {
 		"restore: restored: token 11 was given out before":                 func(w *world, _ *jobDump) { w.log.attempts[0].token = 11 },
 		"restore: restored: had begun before":                              func(w *world, j *jobDump) { w.log.attempts[0].exec = j.rows[1].ID },
 		"restore: restored: is lost, and was": func(_ *world, j *jobDump) {
-			j.rows[1].Status, j.rows[1].Reason = chronos.StatusLost, chronos.ReasonRestore
+			j.rows[0].Status, j.rows[0].Reason = chronos.StatusLost, chronos.ReasonRestore
 		},
 		"restore: restored: goes on":                   func(_ *world, j *jobDump) { j.rows[1].Status = chronos.StatusRunning },
 		"restore: restored: was made after the backup": func(_ *world, j *jobDump) { j.rows[1].CreatedAt = j.rows[1].CreatedAt.Add(6 * time.Second) },
