@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/chronos-go/chronos/store"
 )
 
 // What was reported as overdue is noted when the scheduler is closed, so that the next
@@ -71,17 +73,9 @@ func (s *Scheduler) writeTold(told map[string]int64) {
 		for job, by := range told {
 			fmt.Fprintf(&b, "%d %s\n", by, job)
 		}
-		err = replaceFile(s.toldFile(), b.Bytes())
+		err = store.WriteDurably(s.toldFile(), b.Bytes())
 	}
 	if err != nil {
 		s.log.Warn("chronos: what was reported as overdue cannot be noted, and will be reported again", "error", err)
 	}
-}
-
-func replaceFile(path string, data []byte) error {
-	next := path + ".next"
-	if err := os.WriteFile(next, data, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(next, path)
 }

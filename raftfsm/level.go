@@ -17,8 +17,8 @@ const (
 	LevelFirst uint32 = 1
 	// Level2 brought node labels, jobs for every node, sticky jobs, concurrency
 	// keys, restoring from a backup, the commands Forget and Hold, what a
-	// state sums up to in beats, and the attempts in a row's history that were
-	// ended in the ledger.
+	// state sums up to in beats, the attempts in a row's history that were ended in
+	// the ledger, and the time in which a job has to succeed.
 	Level2 uint32 = 2
 	// Level is what this program knows.
 	Level = Level2
