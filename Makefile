@@ -41,7 +41,7 @@ telemetry: # the modules for Prometheus and OpenTelemetry; with promtool in the 
 .PHONY: race race-ci
 race:
 	$(GO) test -race -timeout 60m ./...
-race-ci: # all but five long tests, whose code runs under it in others, too
+race-ci: # all but seven long tests, whose code runs under it in others, too
 	$(GO) test -race -short -timeout 30m ./...
 
 .PHONY: vet
