@@ -41,11 +41,12 @@ func (k *Kit) Executions(job string) []chronos.Execution {
 //	2026-03-29T03:10:00+02:00 skipped(overlap)
 //	2026-03-29T03:15:00+02:00 to 2026-03-29T04:00:00+02:00, 10 instants missed(catch_up)
 //	2026-03-29T04:00:01+02:00 trigger succeeded
-//	2026-03-29T04:05:00+02:00 running
+//	2026-03-29T04:05:00+02:00 running, attempt 2
 //	2026-03-29T04:10:00+02:00 pending(room)
+//	2026-03-29T04:15:00+02:00 pending(instant) after 2 attempts
 //
-// What follows pending is what it waits for. A row of a job for every node ends in
-// "on" and the node.
+// What follows pending is what it waits for. Attempts are counted where there was more
+// than one. A row of a job for every node ends in "on" and the node.
 func (k *Kit) Ledger(job string) []string {
 	k.tb.Helper()
 	rows := k.Executions(job)
@@ -73,13 +74,30 @@ func (k *Kit) line(x chronos.Execution) string {
 	if x.Waiting != chronos.WaitingNone {
 		b.WriteString("(" + string(x.Waiting) + ")")
 	}
-	if x.Attempt > 1 {
-		fmt.Fprintf(&b, " after %d attempts", x.Attempt)
-	}
+	b.WriteString(attempts(x))
 	if x.Target != "" {
 		b.WriteString(" on " + x.Target)
 	}
 	return b.String()
+}
+
+// attempts says how many there were, if there was more than one. The next attempt of
+// what waits may be assigned already, and has not begun.
+func attempts(x chronos.Execution) string {
+	made := x.Attempt
+	switch {
+	case x.Status == chronos.StatusRunning && made > 1:
+		return fmt.Sprintf(", attempt %d", made)
+	case x.Status == chronos.StatusPending:
+		made = 0
+		if n := len(x.Attempts); n > 0 {
+			made = x.Attempts[n-1].Number
+		}
+	}
+	if made > 1 {
+		return fmt.Sprintf(" after %d attempts", made)
+	}
+	return ""
 }
 
 // text is an instant as messages have it.

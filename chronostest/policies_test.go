@@ -164,6 +164,38 @@ func TestRetryTillSuccess(t *testing.T) {
 	})
 }
 
+// A line counts the attempts that there were. The next one is assigned up to a second
+// before it may start, and is none yet.
+func TestAttemptsCounted(t *testing.T) {
+	flaky := func(ctx context.Context, x chronos.Execution) error {
+		if x.Attempt < 3 {
+			return errBoom
+		}
+		return busy(time.Minute)(ctx, x)
+	}
+	job := chronos.Job{Schedule: chronos.Cron("0 9 * * *"), Retry: chronos.Retry{MaxAttempts: 5, Initial: time.Minute, NoJitter: true}}
+	observed(t, chronostest.Options{Start: start, Declare: declare(flaky, job)}, func(t *testing.T, f *fake, k *chronostest.Kit) {
+		due := k.AdvanceToDue()
+		const instant = "2026-03-02T09:00:00Z "
+		f.passes(t, func() {
+			k.AssertLedger("job", instant+"pending(instant)")
+			k.AdvanceTo(due.Add(time.Minute - 500*time.Millisecond)) // the second one is assigned
+			if x := k.Executions("job")[0]; x.Attempt != 2 {
+				t.Errorf("attempt %d", x.Attempt)
+			}
+			k.AssertLedger("job", instant+"pending(instant)")
+			k.AdvanceTo(due.Add(2 * time.Minute))
+			k.AssertLedger("job", instant+"pending(instant) after 2 attempts")
+			k.AdvanceTo(due.Add(3*time.Minute - 500*time.Millisecond))
+			k.AssertLedger("job", instant+"pending(instant) after 2 attempts")
+			k.AdvanceTo(due.Add(3 * time.Minute))
+			k.AssertLedger("job", instant+"running, attempt 3")
+			k.Advance(time.Minute)
+			k.AssertLedger("job", instant+"succeeded after 3 attempts")
+		})
+	})
+}
+
 func TestBadOptions(t *testing.T) {
 	f := &fake{TB: t}
 	f.fails(t, func() { chronostest.New(f, chronostest.Options{Declare: declare(succeed)}) }, "New has to be called inside a bubble")
