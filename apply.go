@@ -92,6 +92,7 @@ func attemptFrom(a raftfsm.Assignment) *dispatch.Attempt {
 		ID: store.JoinID(a.Job, a.Exec), Job: a.Job, Labels: labelsFrom(def.Labels),
 		Generation: x.Generation, Version: x.Version, Number: int(x.Attempts), Token: x.Token, Session: x.Incarnation,
 		Due: instant(x.Due), StartAt: instant(x.ReadyAt), Origin: string(originNames[x.Origin]),
+		Key: x.Key, Actor: x.Actor, Note: x.Note,
 		Payload: a.Payload, Handler: def.Handler, Timeout: time.Duration(def.Timeout),
 	}
 	if def.Webhook != nil {

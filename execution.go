@@ -45,8 +45,8 @@ type Execution struct {
 	Count        int
 	CountIsFloor bool
 
-	Key         string            // idempotency key of a trigger; not inside a handler
-	Actor, Note string            // who asked, for triggers and backfills; not inside a handler
+	Key         string            // idempotency key of a trigger
+	Actor, Note string            // who asked (WithActor) and what was said with it, for triggers and backfills
 	Labels      map[string]string // of the job; only inside a handler
 }
 

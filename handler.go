@@ -60,7 +60,7 @@ func callOf(a *dispatch.Attempt, node string) Execution {
 	return Execution{
 		ID: a.ID, Job: a.Job, Generation: a.Generation, Version: a.Version, Due: a.Due, Origin: Origin(a.Origin),
 		Status: StatusRunning, Attempt: a.Number, FencingToken: a.Token, Node: node, Target: store.KeyTarget(a.ID),
-		ReadyAt: a.StartAt, Count: 1, Labels: a.Labels,
+		ReadyAt: a.StartAt, Count: 1, Key: a.Key, Actor: a.Actor, Note: a.Note, Labels: a.Labels,
 	}
 }
 
@@ -98,7 +98,8 @@ func RetryAfter(d time.Duration, err error) error { return dispatch.RetryAfter(d
 type actorKey struct{}
 
 // WithActor says on whose behalf calls with this context are made. Versions,
-// pauses and triggers keep it. At most 256 bytes.
+// pauses, triggers and backfills keep it; a handler sees it in Execution.Actor. At most
+// 256 bytes.
 func WithActor(ctx context.Context, actor string) context.Context {
 	return context.WithValue(ctx, actorKey{}, actor)
 }

@@ -247,7 +247,7 @@ type TriggerRequest struct {
 	Payload []byte
 	// Overlap replaces the job's policy for this execution.
 	Overlap Overlap
-	// Note is kept with the execution. At most 1 KiB.
+	// Note is kept with the execution, and the handler sees it. At most 1 KiB.
 	Note string
 }
 

@@ -3,6 +3,7 @@ package chronos_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -191,5 +192,115 @@ func TestWaitWithdrawn(t *testing.T) {
 		synctest.Wait()
 		r.must(r.Pause(r.ctx, "job", ""))
 		wantError(t, <-done, chronos.ErrNotFound)
+	})
+}
+
+// asked is what an execution says of who asked for it.
+func asked(x chronos.Execution) string { return x.Key + "|" + x.Actor + "|" + x.Note }
+
+// A handler, and what stands around it, see who asked for the execution, in each of its
+// attempts, over a restart and a crash too; as the history does.
+func TestTriggerSeenInside(t *testing.T) {
+	var mu sync.Mutex
+	var around []string
+	see := func(ctx context.Context, c chronos.Call) (context.Context, func(chronos.Attempt)) {
+		mu.Lock()
+		defer mu.Unlock()
+		around = append(around, asked(c.Execution))
+		return ctx, nil
+	}
+	onDisk(t, chronos.Options{Around: []chronos.Around{see}}, func(r *rig) {
+		r.handle(fail)
+		r.put(chronos.Job{Schedule: chronos.Every(24 * time.Hour), Retry: chronos.Retry{MaxAttempts: 4, Initial: time.Hour, Multiplier: 1, NoJitter: true}})
+		r.start()
+		x, err := r.Trigger(chronos.WithActor(r.ctx, "ann"), "job", chronos.TriggerRequest{Key: "k", Note: "please"})
+		r.must(err)
+		r.until("01:30:00")
+		first := r.called()
+		r.away(time.Minute)
+		r.handle(fail)
+		r.start()
+		r.until("02:30:00")
+		crashed := r.crash()
+		crashed.handle(succeed)
+		crashed.start()
+		crashed.until("03:30:00")
+		calls := append(r.called(), crashed.called()...)
+		if len(first) != 2 || len(calls) < 4 {
+			t.Fatalf("%d calls, then %d", len(first), len(calls))
+		}
+		const want = "k|ann|please"
+		for _, c := range calls {
+			if c.ID != x.ID || asked(c) != want {
+				t.Errorf("attempt %d of %s sees %q", c.Attempt, c.ID, asked(c))
+			}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if len(around) != len(calls) {
+			t.Errorf("%d calls, %d around them", len(calls), len(around))
+		}
+		for _, a := range around {
+			if a != want {
+				t.Errorf("around it %q is seen", a)
+			}
+		}
+		if got := crashed.execution(x.ID); asked(got) != want || got.Status != chronos.StatusSucceeded {
+			t.Errorf("the row says %q, %s", asked(got), got.Status)
+		}
+		crashed.shut()
+	})
+}
+
+// What is due by its schedule was asked for by nobody; a backfill was.
+func TestBackfillSeenInside(t *testing.T) {
+	bubble(t, chronos.Options{}, func(r *rig) {
+		r.handle(succeed)
+		r.put(chronos.Job{Schedule: chronos.Every(time.Minute)})
+		r.start()
+		r.until("00:01:30")
+		_, err := r.Backfill(chronos.WithActor(r.ctx, "ann"), "job", chronos.BackfillRequest{From: at("00:01:00"), To: at("00:01:00"), Note: "again"})
+		r.must(err)
+		var got []string
+		for _, c := range r.called() {
+			got = append(got, string(c.Origin)+" "+asked(c))
+		}
+		same(t, "seen", got, []string{"schedule ||", "backfill |ann|again"})
+	})
+}
+
+// Each node of a cluster sees it, whoever leads and whoever was asked.
+func TestClusterTriggerSeenInside(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newTeam(t, "a", "b", "c")
+		var mu sync.Mutex
+		seen := map[string]string{}
+		c.change = func(o *chronos.Options) {
+			node := o.Node
+			o.Around = []chronos.Around{func(ctx context.Context, c chronos.Call) (context.Context, func(chronos.Attempt)) {
+				mu.Lock()
+				defer mu.Unlock()
+				seen[node] += asked(c.Execution) + ";"
+				return ctx, nil
+			}}
+		}
+		c.open("a", "b", "c")
+		defer c.closeAll()
+		for _, name := range c.names {
+			c.run(name, "h")
+		}
+		c.put(chronos.Job{ID: "job", Handler: "h", Placement: chronos.Placement{EveryNode: true}})
+		_, err := c.nodes[c.follower()].Trigger(chronos.WithActor(t.Context(), "ann"), "job", chronos.TriggerRequest{Key: "k", Note: "please"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Second)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, name := range c.names {
+			if seen[name] != "k|ann|please;" {
+				t.Errorf("%s sees %q", name, seen[name])
+			}
+		}
 	})
 }

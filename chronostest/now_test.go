@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -110,5 +111,25 @@ func TestKitRunNow(t *testing.T) {
 			k.AssertLedger("job", "2026-03-02T08:30:00Z trigger succeeded", "2026-03-02T08:30:01Z trigger failed after 3 attempts")
 		})
 		f.fails(t, func() { k.RunNow("jab", nil) }, `triggering "jab"`, "not found")
+	})
+}
+
+// A handler sees who asked for the execution, as in production.
+func TestRunNowAsked(t *testing.T) {
+	var seen []string
+	see := func(_ context.Context, x chronos.Execution) error {
+		seen = append(seen, x.Key+"|"+x.Actor+"|"+x.Note)
+		return nil
+	}
+	bubble(t, chronostest.Options{Declare: declare(see, chronos.Job{})}, func(t *testing.T, k *chronostest.Kit) {
+		ctx := chronos.WithActor(t.Context(), "ann")
+		if _, err := k.Scheduler().Trigger(ctx, "job", chronos.TriggerRequest{Key: "k", Note: "please"}); err != nil {
+			t.Fatal(err)
+		}
+		k.AdvanceToEnd("job")
+		k.RunNow("job", nil)
+		if want := []string{"k|ann|please", "||"}; !slices.Equal(seen, want) {
+			t.Errorf("seen %q", seen)
+		}
 	})
 }

@@ -28,6 +28,9 @@ type Attempt struct {
 	Due        time.Time         // the nominal instant
 	StartAt    time.Time         // when to start; what is past starts at once
 	Origin     string            // "schedule", "trigger" or "backfill"
+	Key        string            // idempotency key of a trigger
+	Actor      string            // who asked for a trigger or backfill
+	Note       string            // and what was said with it
 	Payload    []byte
 	Handler    string        // name of the handler; empty when Webhook is set
 	Webhook    *Webhook      // what to call instead of a handler
