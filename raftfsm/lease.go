@@ -5,9 +5,11 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
+	"github.com/hashicorp/raft"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/chronos-go/chronos/store"
@@ -200,14 +202,56 @@ func (n *Node) TransferLeadership() error {
 	if n.cfg.Cluster == nil || !n.IsLeader() {
 		return nil
 	}
-	done := make(chan error, 1)
-	if !within(transferMax, func() { done <- n.raft.LeadershipTransfer().Error() }) {
-		return fmt.Errorf("%w: the hand-over took longer than %v", ErrNoLeader, transferMax)
-	}
-	if err := <-done; err != nil {
+	if err := n.handOver(); err != nil {
 		return errors.Join(ErrNoLeader, err)
 	}
 	return nil
+}
+
+// handOver asks Raft to hand leadership over, and waits for the answer, but not for ever.
+func (n *Node) handOver() error {
+	t := time.NewTimer(transferMax)
+	defer t.Stop()
+	select {
+	case err := <-n.answer(n.raft.LeadershipTransfer):
+		return err
+	case <-t.C:
+		return fmt.Errorf("the hand-over took longer than %v", transferMax)
+	}
+}
+
+// answer asks Raft a question beside the caller, and waits for the answer until it comes or
+// the node is closed.
+func (n *Node) answer(ask func() raft.Future) <-chan error {
+	out := make(chan error, 1)
+	n.owned.Go(func() {
+		f := ask()
+		if !endsWith(f, n.closing) { // answered already, or one that Close might wait for in vain
+			go func() { out <- f.Error() }()
+			return
+		}
+		out <- f.Error()
+	})
+	return out
+}
+
+// endsWith has who waits for the answer to a question wait no longer than until a channel
+// is closed; false if that cannot be done. Raft's main loop answers, and when Raft is shut
+// down it ends without a look at what is queued: VerifyLeader and LeadershipTransfer then
+// wait for ever. For some questions of its own Raft sets deferError.ShutdownCh against
+// that, for these it does not (v1.8.0), and there is no way to take a question back. So
+// the field, which only who waits for the answer ever reads, is set from here.
+func endsWith(f raft.Future, end chan struct{}) bool {
+	v := reflect.Indirect(reflect.ValueOf(f))
+	if v.Kind() != reflect.Struct {
+		return false
+	}
+	field := v.FieldByName("ShutdownCh")
+	if !field.IsValid() || !field.CanSet() || field.Type() != reflect.TypeOf(end) {
+		return false
+	}
+	field.Set(reflect.ValueOf(end))
+	return true
 }
 
 const (
@@ -226,7 +270,9 @@ func (n *Node) passOn() {
 		return
 	}
 	n.log.Info("chronos: this node was elected while its state is behind; it hands leadership over", "entries", behind)
-	within(transferMax, func() { _ = n.raft.LeadershipTransfer().Error() })
+	if err := n.handOver(); err != nil {
+		n.log.Debug("chronos: leadership could not be handed over", "error", err)
+	}
 }
 
 // expired tells if a session was ended, as far as this node has applied the log.
