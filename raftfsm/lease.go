@@ -125,10 +125,8 @@ func (n *Node) Beat(ctx context.Context, incarnation uint64) error {
 		return err
 	}
 	if n.IsLeader() {
-		verified := make(chan error, 1)
-		n.owned.Go(func() { verified <- n.raft.VerifyLeader().Error() })
 		select {
-		case err := <-verified:
+		case err := <-n.answer(n.raft.VerifyLeader):
 			return err
 		case <-ctx.Done():
 			return ctx.Err()

@@ -1,6 +1,7 @@
 package raftfsm
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,11 @@ func TestQuestionsWhileRaftEnds(t *testing.T) {
 			if err := lead.TransferLeadership(); !errors.Is(err, ErrNoLeader) {
 				t.Errorf("while the disk hangs: %v", err)
 			}
+		}
+		beat, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := lead.Beat(beat, 1); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a beat while the disk hangs: %v", err)
 		}
 		c.stop(lead.id)
 		asked.Wait()
