@@ -12,7 +12,8 @@ import (
 // Errors that callers tell apart with errors.Is. The text of an error says
 // what is wrong and what to do about it.
 var (
-	// ErrNotFound: the job, version or execution does not exist.
+	// ErrNotFound: the job, version or execution does not exist. The text has the ID that
+	// was asked for; Scheduler.Jobs lists the jobs that there are.
 	ErrNotFound = errors.New("chronos: not found")
 	// ErrConflict: the job is not at the version the caller expected, or the
 	// execution is not in a state that allows the call.

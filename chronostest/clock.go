@@ -107,7 +107,7 @@ func (k *Kit) job(name string) chronos.Job {
 	k.tb.Helper()
 	j, err := k.Scheduler().Get(context.Background(), name)
 	if err != nil {
-		k.tb.Fatalf("chronostest: reading job %q: %v", name, err)
+		k.fatalJob("reading job", name, err)
 	}
 	return j
 }

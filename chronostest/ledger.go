@@ -19,7 +19,8 @@ const (
 )
 
 // Executions are the rows of a job's ledger, oldest due instant first: what ran,
-// and what did not and why. Rows for instants that lie ahead are left out.
+// and what did not and why. Rows for instants that lie ahead are left out. It ends the
+// test if there never was such a job.
 func (k *Kit) Executions(job string) []chronos.Execution {
 	k.tb.Helper()
 	synctest.Wait()
@@ -29,6 +30,9 @@ func (k *Kit) Executions(job string) []chronos.Execution {
 			k.tb.Fatalf("chronostest: reading the ledger of %s: %v", job, err)
 		}
 		rows = append(rows, x)
+	}
+	if len(rows) == 0 {
+		k.mustHave(job)
 	}
 	slices.Reverse(rows)
 	return rows

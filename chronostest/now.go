@@ -99,7 +99,7 @@ func (k *Kit) RunNow(job string, payload []byte) chronos.Execution {
 	defer cancel()
 	x, err := k.Scheduler().Trigger(ctx, job, chronos.TriggerRequest{Payload: payload})
 	if err != nil {
-		k.tb.Fatalf("chronostest: RunNow: triggering %q: %v", job, err)
+		k.fatalJob("RunNow: triggering", job, err)
 	}
 	return k.toEnd(x.ID)
 }
