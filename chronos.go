@@ -31,7 +31,8 @@ type Options struct {
 	TrustView bool
 	// InMemory keeps everything in memory: all jobs are lost at the end. For tests.
 	InMemory bool
-	// Node names this process in the history, and is its identity in a cluster.
+	// Node names this process in the history, and is its identity in a cluster, where
+	// of nodes with equally few attempts the one whose name sorts first gets the next.
 	// Default "local"; required in a cluster.
 	Node string
 	// Cluster makes the scheduler one of several that share their jobs. Default:
@@ -41,7 +42,8 @@ type Options struct {
 	// a zone, a GPU. At most 32, keys up to 64 bytes and values up to 256.
 	Labels map[string]string
 	// Concurrency is how many attempts run at once on this node. What is due
-	// beyond it waits by priority and age. Default 10,000.
+	// beyond it waits by priority and age. In a cluster it is a bound, not a weight
+	// (Placement). Default 10,000.
 	Concurrency int
 	// DrainTimeout is how long Run lets attempts finish after its context has
 	// ended, before their contexts end too. Default 10 s.

@@ -158,7 +158,8 @@
 // go on when one is lost. Any node takes writes, and has applied them when the
 // call returns; reads are served by the node itself, and [Scheduler.Sync] brings
 // it up to date first. The leader plans, and gives each execution to a node that
-// runs, has the handler and has room, the least loaded first; [Placement] asks for
+// runs, has the handler and has room, the one with the fewest attempts, of equals the
+// first by name: where all are idle, that one runs everything. [Placement] asks for
 // labelled nodes, for every node, or for the one it ran on last. A Worker runs
 // jobs without a vote.
 //

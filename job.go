@@ -156,7 +156,9 @@ const (
 )
 
 // Placement says on which nodes a job may run, beside that they have its handler
-// and room for it.
+// and room for it. Of those that may, an execution goes to the one with the fewest
+// attempts, running or waiting for their instant; of equals to the one whose name
+// (Options.Node) sorts first, so that where all are idle one node runs everything.
 type Placement struct {
 	// Labels: only nodes whose Options.Labels have all of these. Without such a
 	// node an execution waits (WaitingRoom). At most 32.
