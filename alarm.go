@@ -44,6 +44,7 @@ type watch struct {
 	version uint64
 	by      int64 // 0: it does not have to at the moment
 	told    int64 // the deadline that was reported as missed
+	noted   int64 // the one that an earlier process has reported
 	queued  bool  // in alarms.untold
 	index   int   // in the heap, -1 outside
 }
@@ -258,7 +259,7 @@ func (a *alarms) note(job string, rec *store.Job, st *store.Schedule) *watch {
 		return nil
 	}
 	if w == nil {
-		w = &watch{job: job, told: a.before[job], index: -1}
+		w = &watch{job: job, told: a.before[job], noted: a.before[job], index: -1}
 		a.watches[job] = w
 	}
 	w.version, w.by = rec.Version, raftfsm.SucceedBy(rec.Definition, st)
@@ -345,15 +346,20 @@ func (a *alarms) page(from string) (next string, err error) {
 	return next, err
 }
 
-// tell reports what is overdue and was not reported yet, if anybody listens. A job
-// that has changed meanwhile is looked at first.
+// tell reports what is overdue and was not reported yet, if anybody listens; who has begun
+// to listen is told first of what others have heard of. A job that has changed meanwhile
+// is looked at first.
 func (a *alarms) tell() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if len(a.untold) > 2*len(a.late)+untoldSlack {
 		a.forget()
 	}
-	if a.all || len(a.untold) == 0 || !a.s.hub.listened() {
+	if a.all {
+		return
+	}
+	a.greet()
+	if len(a.untold) == 0 || !a.s.hub.listened() {
 		return
 	}
 	rest := a.untold[:0]
@@ -364,12 +370,39 @@ func (a *alarms) tell() {
 			continue
 		case a.watches[w.job] == w && a.late[w.job] && w.told != w.by:
 			w.told = w.by
-			a.s.hub.tell(Event{Kind: EventJobOverdue, At: instant(w.by), Job: w.job, Version: w.version})
+			a.s.hub.tell(w.event())
 		}
 		w.queued = false
 	}
 	clear(a.untold[len(rest):])
 	a.untold = rest
+}
+
+// greet tells those who have begun to listen of the breaches that stand, but not of those
+// that an earlier process has reported.
+func (a *alarms) greet() {
+	if !a.s.hub.expects() {
+		return
+	}
+	var stand []*watch
+	for job := range a.late {
+		if a.dirty[job] {
+			return // it is looked at right away
+		}
+		if w := a.watches[job]; w.told == w.by && w.noted != w.by {
+			stand = append(stand, w)
+		}
+	}
+	slices.SortFunc(stand, earlier)
+	events := make([]Event, len(stand))
+	for i, w := range stand {
+		events[i] = w.event()
+	}
+	a.s.hub.greet(events)
+}
+
+func (w *watch) event() Event {
+	return Event{Kind: EventJobOverdue, At: instant(w.by), Job: w.job, Version: w.version}
 }
 
 // forget drops what nobody was told of and is over: where nobody listens it would pile up.

@@ -291,13 +291,49 @@ func TestOverdueRestart(t *testing.T) {
 		}
 		book = listenTo(r.Scheduler)
 		book.want(t, "later v1 01:00:00 +21m0s")
-		again := listenTo(r.Scheduler) // too late to be told
-		again.want(t)
+		again := listenTo(r.Scheduler) // a moment later
+		again.want(t, "later v1 01:00:00 +21m0s")
 
 		crashed := r.crash()
 		book = listenTo(crashed.Scheduler)
 		book.want(t, "later v1 01:00:00 +21m0s") // the note of the last orderly stop knows of the other one
 		crashed.shut()
+	})
+}
+
+// Each listener hears of each breach once: also of one that stands when it begins,
+// whoever has heard of it before, and not of one that is over.
+func TestOverdueListeners(t *testing.T) {
+	bubble(t, chronos.Options{}, func(r *rig) {
+		r.handle(fail)
+		r.handleAs("good", succeed)
+		put := func(id string, within time.Duration) {
+			r.put(chronos.Job{ID: id, Schedule: chronos.Every(time.Minute), SucceedWithin: within})
+		}
+		put("b", 10*time.Minute)
+		put("a", 20*time.Minute)
+		put("over", 10*time.Minute)
+		r.start()
+		r.until("00:15:00") // nobody listens
+		one := listenTo(r.Scheduler)
+		two := listenTo(r.Scheduler)
+		both := func(want ...string) {
+			t.Helper()
+			one.want(t, want...)
+			two.want(t, want...)
+		}
+		both("b v1 00:10:00 +5m0s", "over v1 00:10:00 +5m0s")
+		r.put(chronos.Job{ID: "over", Schedule: chronos.Every(time.Minute), SucceedWithin: 10 * time.Minute, Handler: "good"})
+		r.until("00:20:01")
+		both("b v1 00:10:00 +5m0s", "over v1 00:10:00 +5m0s", "a v1 00:20:00")
+		r.until("00:30:00")
+		three := listenTo(r.Scheduler)
+		three.want(t, "b v1 00:10:00 +20m0s", "a v1 00:20:00 +10m0s")
+		r.until("00:31:00")
+		put("b", 5*time.Minute)
+		r.until("00:40:00")
+		both("b v1 00:10:00 +5m0s", "over v1 00:10:00 +5m0s", "a v1 00:20:00", "b v2 00:36:00")
+		three.want(t, "b v1 00:10:00 +20m0s", "a v1 00:20:00 +10m0s", "b v2 00:36:00")
 	})
 }
 

@@ -25,9 +25,10 @@ const (
 	EventExecutionWithdrawn EventKind = "execution.withdrawn" // the job was edited before it started
 	// EventJobOverdue: the job has not succeeded within Job.SucceedWithin, as far as
 	// this node knows. It is no committed change: each node of a cluster finds it for
-	// itself, without a leader, too, and reports it once to those who listen then, or
-	// to the first who does. It comes again after a crash: At, the instant at which the
-	// job was overdue, is the same then and on all nodes.
+	// itself, without a leader, too, and reports it once to each listener, also to one
+	// that begins while the job is overdue. What was reported before an orderly stop is
+	// not reported to anybody after it. It comes again after a crash: At, the instant at
+	// which the job was overdue, is the same then and on all nodes.
 	EventJobOverdue EventKind = "job.overdue"
 )
 
@@ -68,6 +69,7 @@ type hub struct {
 type subscriber struct {
 	ch      chan Event
 	dropped int
+	greeted bool // has been told what stood when it began to listen
 }
 
 func newHub() *hub {
@@ -75,7 +77,8 @@ func newHub() *hub {
 }
 
 // Events reports committed changes from now on, until ctx ends or the scheduler
-// is closed; then the channel is closed. A slow reader holds nothing up: beyond
+// is closed; then the channel is closed. Each call makes a listener of its own, which is
+// also told which jobs are overdue already (EventJobOverdue). A slow reader holds nothing up: beyond
 // 1,024 waiting events the newest are dropped, and counted in Event.Dropped.
 func (s *Scheduler) Events(ctx context.Context) <-chan Event {
 	sub := &subscriber{ch: make(chan Event, eventBuffer)}
@@ -151,29 +154,63 @@ func eventFrom(c raftfsm.Change) Event {
 	return ev
 }
 
-// listened tells if anybody listens.
-func (h *hub) listened() bool {
+// listened tells if anybody listens who has been told what stood before.
+func (h *hub) listened() bool { return h.some(true) }
+
+// expects tells if somebody has not been told that yet.
+func (h *hub) expects() bool { return h.some(false) }
+
+func (h *hub) some(greeted bool) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.subs) > 0
+	for sub := range h.subs {
+		if sub.greeted == greeted {
+			return true
+		}
+	}
+	return false
 }
 
-// tell hands out an event that no committed batch has brought.
+// greet tells those who have begun to listen what stands.
+func (h *hub) greet(events []Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for sub := range h.subs {
+		if sub.greeted {
+			continue
+		}
+		sub.greeted = true
+		for _, ev := range events {
+			sub.send(ev)
+		}
+	}
+}
+
+// tell hands out an event that no committed batch has brought. Who has not been told what
+// stood before is told of it then.
 func (h *hub) tell(ev Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.send(ev)
+	for sub := range h.subs {
+		if sub.greeted {
+			sub.send(ev)
+		}
+	}
 }
 
 func (h *hub) send(ev Event) {
 	for sub := range h.subs {
-		ev.Dropped = sub.dropped
-		select {
-		case sub.ch <- ev:
-			sub.dropped = 0
-		default:
-			sub.dropped++
-		}
+		sub.send(ev)
+	}
+}
+
+func (sub *subscriber) send(ev Event) {
+	ev.Dropped = sub.dropped
+	select {
+	case sub.ch <- ev:
+		sub.dropped = 0
+	default:
+		sub.dropped++
 	}
 }
 
