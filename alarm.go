@@ -36,6 +36,7 @@ type alarms struct {
 	stale   bool            // and that it has changed meanwhile
 	before  map[string]int64
 	doubt   doubt
+	clock   wallClock
 }
 
 // watch is a job that has to succeed in time.
@@ -73,6 +74,7 @@ func newAlarms(s *Scheduler) *alarms {
 // start begins when New knows that the node has applied what was committed before.
 func (a *alarms) start() {
 	a.before = a.s.readTold()
+	a.clock.settled()
 	a.done.Go(a.run)
 }
 
@@ -167,6 +169,9 @@ func (a *alarms) work() (wait time.Duration, ok bool) {
 		return 0, false
 	}
 	first := time.Until(time.Unix(0, a.order[0].by+1))
+	if first <= 0 && !a.clock.settled() {
+		return a.clock.unsettled(), true
+	}
 	if first <= 0 && a.s.member != nil { // it may have missed a success, see sure
 		return a.unsure(), true
 	}
@@ -192,7 +197,8 @@ func (a *alarms) next() (job string, ok bool) {
 		delete(a.dirty, job)
 		return job, true
 	}
-	if len(a.order) == 0 || a.order[0].by >= time.Now().UnixNano() || !a.doubt.since.IsZero() && !a.sure() {
+	settled := a.clock.settled() // also where nothing has passed: a step is to be seen when it comes
+	if len(a.order) == 0 || a.order[0].by >= time.Now().UnixNano() || !settled || !a.doubt.since.IsZero() && !a.sure() {
 		return "", false
 	}
 	return a.order[0].job, true
@@ -232,7 +238,7 @@ func (a *alarms) look(job string) error {
 		return nil
 	}
 	delete(a.late, job)
-	if w.by != 0 && w.by < time.Now().UnixNano() && a.sure() {
+	if w.by != 0 && w.by < time.Now().UnixNano() && (w.told == w.by || a.clock.settled()) && a.sure() {
 		a.late[job] = true
 		heap.Remove(&a.order, w.index) // until something changes
 		if w.told != w.by && !w.queued {

@@ -1,6 +1,7 @@
 package chronos
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"testing"
@@ -117,5 +118,101 @@ func TestOverdueDoubt(t *testing.T) {
 		sure(true, true, true)
 		sure(true, false, true)
 		sure(true, true, false)
+	})
+}
+
+// After a step of the clock nothing is told before what has become due by it could run.
+// No clock in a bubble steps: what a node remembers of it does.
+func TestOverdueClockStep(t *testing.T) {
+	for _, step := range []time.Duration{0, 500 * time.Millisecond, 2 * time.Hour} {
+		for _, runs := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v, runs %v", step, runs), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) { stepped(t, step, runs) })
+			})
+		}
+	}
+}
+
+func stepped(t *testing.T, step time.Duration, runs bool) {
+	s := quiet(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	ran := make(chan error)
+	go func() { ran <- s.Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ran; err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := s.Handle("h", func(context.Context, Execution) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	put, err := s.Put(ctx, Job{ID: "job", Handler: "h", SucceedWithin: 10 * time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	events := s.Events(ctx)
+	var told []time.Duration // after the deadline
+	hear := func(d time.Duration) {
+		time.Sleep(d)
+		synctest.Wait()
+		for len(events) > 0 {
+			if ev := <-events; ev.Kind == EventJobOverdue {
+				told = append(told, time.Since(put.State.SucceedBy).Round(time.Second))
+			}
+		}
+	}
+	time.Sleep(time.Until(put.State.SucceedBy) - time.Millisecond)
+	s.alarms.mu.Lock()
+	s.alarms.clock.wall -= int64(step)
+	s.alarms.mu.Unlock()
+	hear(100 * time.Millisecond)
+	held := step > time.Second
+	if n := s.Status().Overdue; (n == 0) != held || (len(told) == 0) != held {
+		t.Errorf("right after it: %d overdue, told %v", n, told)
+	}
+	if runs {
+		if _, err := s.Trigger(ctx, "job", TriggerRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hear(58 * time.Second)
+	if held && len(told) != 0 {
+		t.Errorf("told %v later", told)
+	}
+	hear(2 * time.Second)
+	hear(5 * time.Minute)
+	switch {
+	case held && runs:
+		if len(told) != 0 {
+			t.Errorf("it has run, and is told %v later", told)
+		}
+	case held:
+		if len(told) != 1 || told[0] != clockGrace || s.Status().Overdue != 1 {
+			t.Errorf("told %v later", told)
+		}
+	default:
+		if len(told) != 1 || told[0] != 0 {
+			t.Errorf("told %v later", told)
+		}
+	}
+}
+
+// A clock that steps all the time does not hold back for ever what is to be said.
+func TestOverdueClockStepsOnAndOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c wallClock
+		c.settled()
+		said := 0
+		for range 60 { // ten minutes
+			time.Sleep(10 * time.Second)
+			c.wall -= int64(2 * time.Second)
+			if c.settled() {
+				said++
+			}
+		}
+		if said < 20 || said > 40 {
+			t.Errorf("settled %d times of 60", said)
+		}
 	})
 }
