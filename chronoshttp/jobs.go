@@ -132,12 +132,14 @@ func (c *call) compareAndPut(j chronos.Job) (chronos.Job, error) {
 		return c.putExisting(j)
 	default:
 		if j.Version, ok = tagVersion(match); !ok {
-			return j, invalid("If-Match", `has to be one ETag as the API gives it, such as "3", or *`)
+			return j, noTag
 		}
 	}
 	stored, err := c.sched().Put(c.ctx, j)
 	return stored, c.unmatched(err, j.ID)
 }
+
+var noTag = invalid("If-Match", `has to be one ETag as the API gives it, such as "3", or *`)
 
 // putExisting replaces a job, whatever version it has, and makes none.
 func (c *call) putExisting(j chronos.Job) (chronos.Job, error) {
@@ -168,10 +170,26 @@ func (c *call) unmatched(err error, id string) error {
 }
 
 func deleteJob(c *call) error {
-	if err := c.sched().Delete(c.ctx, c.id); err != nil {
+	if err := c.compareAndDelete(); err != nil {
 		return err
 	}
 	return c.done()
+}
+
+// compareAndDelete deletes a job if it is as If-Match says.
+func (c *call) compareAndDelete() error {
+	match := c.r.Header.Get("If-Match")
+	switch match {
+	case "":
+		return c.sched().Delete(c.ctx, c.id)
+	case "*":
+		return c.unmatched(c.sched().Delete(c.ctx, c.id), c.id)
+	}
+	version, ok := tagVersion(match)
+	if !ok {
+		return noTag
+	}
+	return c.unmatched(c.sched().DeleteIf(c.ctx, c.id, version), c.id)
 }
 
 // noteJSON is the body of a pause.

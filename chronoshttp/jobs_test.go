@@ -59,9 +59,40 @@ func TestCompareAndSwap(t *testing.T) {
 		equal(t, "version", decode[jobJSON](r.get(base+"/jobs/job")).Version, 4)
 
 		// Where it would be ignored, it is refused.
-		r.call("DELETE", base+"/jobs/job", nil, "If-Match", `"1"`).problem(http.StatusBadRequest, codeInvalid, "If-Match")
+		r.call("DELETE", base+"/jobs/job", nil, "If-None-Match", "*").problem(http.StatusBadRequest, codeInvalid, "If-None-Match")
 		r.call("POST", base+"/jobs/job:rollback", `{"version": 1}`, "If-Match", `"1"`).problem(http.StatusBadRequest, codeInvalid, "If-Match")
 		r.call("POST", base+"/jobs/job:pause", nil, "Idempotency-Key", "k").problem(http.StatusBadRequest, codeInvalid, "Idempotency-Key")
+	})
+}
+
+// A delete with If-Match takes only what the caller has seen.
+func TestCompareAndDelete(t *testing.T) {
+	open(t, func(t *testing.T, r *rig) {
+		put := func(text string) {
+			r.call("PUT", base+"/jobs/job", fmt.Sprintf(`{"definition": {"handler": "ok", "description": %q}}`, text)).want(http.StatusOK)
+		}
+		remove := func(match string) *reply { return r.call("DELETE", base+"/jobs/job", nil, "If-Match", match) }
+		for _, match := range []string{`"1"`, `*`} { // there is none
+			remove(match).problem(http.StatusPreconditionFailed, codePrecondition, "")
+		}
+		put("1")
+		put("2")
+		p := remove(`"1"`)
+		equal(t, "version", p.problem(http.StatusPreconditionFailed, codePrecondition, "").Version, 2)
+		equal(t, "ETag", p.header.Get("ETag"), `"2"`)
+		for _, bad := range []string{`2`, `W/"2"`, `"1", "2"`, `"0"`, `"18446744073709551615"`, `"x"`} {
+			remove(bad).problem(http.StatusBadRequest, codeInvalid, "If-Match")
+		}
+		r.get(base + "/jobs/job").want(http.StatusOK)
+		remove(`"2"`).want(http.StatusNoContent)
+		r.get(base+"/jobs/job").problem(http.StatusNotFound, codeNotFound, "")
+		put("1") // anew: the versions go on, so that no old tag fits
+		p = remove(`"2"`)
+		p.problem(http.StatusPreconditionFailed, codePrecondition, "")
+		r.call("DELETE", base+"/jobs/job", nil, "If-Match", p.header.Get("ETag")).want(http.StatusNoContent)
+		put("1")
+		remove(`*`).want(http.StatusNoContent)
+		r.get(base+"/jobs/job").problem(http.StatusNotFound, codeNotFound, "")
 	})
 }
 

@@ -8,8 +8,9 @@ import (
 )
 
 var (
-	headerKey = param{name: "Idempotency-Key", kind: "string", doc: "makes the call idempotent: the same key for the same job has one effect; at most 256 bytes"}
-	paramJob  = param{name: "job", kind: "string", doc: "only this job's"}
+	headerKey   = param{name: "Idempotency-Key", kind: "string", doc: "makes the call idempotent: the same key for the same job has one effect; at most 256 bytes"}
+	headerMatch = param{name: "If-Match", kind: "string", doc: "the ETag that was seen: 412 if the job has another by now; *: there has to be one"}
+	paramJob    = param{name: "job", kind: "string", doc: "only this job's"}
 )
 
 // routes are all operations of the API.
@@ -36,13 +37,13 @@ var jobRoutes = []route{
 		method: "PUT", path: base + "/jobs/{id}", action: ActionPut, name: "putJob", doc: "Create a job, or replace its definition; an unchanged one makes no new version",
 		body: putJSON{}, status: http.StatusOK, result: jobJSON{}, run: putJob,
 		header: []param{
-			{name: "If-Match", kind: "string", doc: "the ETag that was seen: 412 if the job has another by now; *: there has to be one"},
+			headerMatch,
 			{name: "If-None-Match", kind: "string", doc: "*: 412 if there is such a job"},
 		},
 	},
 	{
 		method: "DELETE", path: base + "/jobs/{id}", action: ActionDelete, name: "deleteJob", doc: "Delete a job; its history stays as long as retention keeps it",
-		status: http.StatusNoContent, run: deleteJob,
+		header: []param{headerMatch}, status: http.StatusNoContent, run: deleteJob,
 	},
 	{
 		method: "POST", path: base + "/jobs/{id}:pause", action: ActionPause, name: "pauseJob", doc: "Stop a job's schedule", body: noteJSON{}, empty: true,
