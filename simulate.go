@@ -11,9 +11,10 @@ import (
 const (
 	simulatedInstants = 1_000_000
 	simulatedFires    = 10_000
-	simulatedMinutes  = 14 * 24 * 60
+	simulatedMinutes  = 366 * 24 * 60
 	simulatedShifts   = 1_000
 	simulatedPast     = 100 // durations of a job
+	simulatedNamed    = 10  // jobs that Cut names
 )
 
 // Simulation is what jobs would do from one instant up to another, both included:
@@ -21,18 +22,20 @@ const (
 // have left out.
 type Simulation struct {
 	From, To time.Time
-	// Until is up to where every instant was counted, and those after it were not: To,
-	// unless there are more than 1,000,000 of them.
+	// Until is up to where every instant of every job was counted: To, unless there are
+	// more than 1,000,000. From there on jobs are cut off that have had their share of
+	// these, 1,000,000 by the number of jobs with a schedule; the others go on until they
+	// have had it. SimulatedJob.Until says up to where each was counted.
 	Until time.Time
-	// Instants is how many due instants there are up to Until.
+	// Instants is how many due instants were counted, 2,000,000 at most.
 	Instants int
 	// Jobs has a row for each job, in the order they came in.
 	Jobs []SimulatedJob
 	// Fires are the due instants in order, the first 10,000 of them.
 	Fires []SimulatedFire
-	// Load has a row for each minute in which something starts, in order, the first
-	// 20,160 of them: two weeks. Peak is the busiest of all minutes up to Until; the
-	// first of several.
+	// Load has a row for each minute in which something is due or starts, in order, the
+	// first 527,040 of them: 366 days. Peak is that of all minutes in which most starts;
+	// the first of several. After Until both are without the jobs that were cut off.
 	Load []SimulatedMinute
 	Peak SimulatedMinute
 	// Clock has the daylight-saving shifts that a job has due times in, in order, the
@@ -45,8 +48,10 @@ type Simulation struct {
 // SimulatedJob is what one job would do.
 type SimulatedJob struct {
 	Job         string
-	Instants    int       // at which it is due, up to Simulation.Until
+	Instants    int       // at which it is due, up to Until
 	First, Last time.Time // of them; zero if there is none
+	// Until is up to where they were counted: Simulation.To, unless there were too many.
+	Until time.Time
 	// Typical and Slow are the median and the 95th percentile of how long its past
 	// executions took, from the start of the first attempt to the end of the last one,
 	// waiting for retries included; Samples is how many of the past there were, at
@@ -76,10 +81,11 @@ type SimulatedFire struct {
 	Reason  Reason
 }
 
-// SimulatedMinute is a minute in which something starts.
+// SimulatedMinute is a minute in which something is due or starts.
 type SimulatedMinute struct {
 	At     time.Time // when it begins
-	Starts int
+	Due    int       // instants in it
+	Starts int       // what starts in it: later than due with jitter, or out of a buffer
 	// Unfinished is how many executions would be unfinished at once, at most, as one
 	// of them starts; by typical durations, so without a past it counts those that
 	// start at the same instant.

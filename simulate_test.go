@@ -70,7 +70,7 @@ func TestSimulate(t *testing.T) {
 	if b := sim.Jobs[0]; !b.First.Equal(monday) || !b.Last.Equal(monday.Add(2*time.Hour)) || b.Samples != 0 || b.Overlaps != 0 {
 		t.Errorf("%+v", b)
 	}
-	want := []chronos.SimulatedMinute{{At: monday, Starts: 3, Unfinished: 3}, {At: monday.Add(30 * time.Minute), Starts: 1, Unfinished: 1}}
+	want := []chronos.SimulatedMinute{{At: monday, Due: 3, Starts: 3, Unfinished: 3}, {At: monday.Add(30 * time.Minute), Due: 1, Starts: 1, Unfinished: 1}}
 	if len(sim.Load) != 5 || !reflect.DeepEqual(sim.Load[:2], want) || sim.Peak != want[0] {
 		t.Errorf("load %+v, peak %+v", sim.Load, sim.Peak)
 	}
@@ -199,29 +199,88 @@ func TestSimulateClock(t *testing.T) {
 	}
 }
 
-// Each bound cuts, and is told.
-func TestSimulateBounds(t *testing.T) {
-	second := chronos.Job{ID: "second", Schedule: chronos.Cron("* * * * * *")}
-	half := chronos.Job{ID: "half", Schedule: chronos.Every(500 * time.Millisecond)}
-	sim := simulate(t, []chronos.Job{second, half}, monday, monday.AddDate(0, 1, 0))
-	if sim.Instants < 1_000_000 || sim.Instants > 1_000_002 || len(sim.Fires) != 10_000 {
+// A job that is due all the time is cut off, and that is told; it does not hide the
+// others.
+func TestSimulateShares(t *testing.T) {
+	jobs := []chronos.Job{
+		{ID: "second", Schedule: chronos.Cron("* * * * * *")}, {ID: "half", Schedule: chronos.Every(500 * time.Millisecond)},
+		{ID: "hourly", Schedule: chronos.Cron("0 * * * *")}, {ID: "last", Schedule: chronos.At(monday.AddDate(0, 1, 0))}, {ID: "idle"},
+	}
+	sim := simulate(t, jobs, monday, monday.AddDate(0, 1, 0))
+	if sim.Instants < 1_000_000 || sim.Instants > 2_000_000 || len(sim.Fires) != 10_000 {
 		t.Errorf("%d instants, %d fires", sim.Instants, len(sim.Fires))
 	}
+	sum := 0
 	for i, per := range []time.Duration{time.Second, 500 * time.Millisecond} {
-		if want := int(sim.Until.Sub(monday)/per) + 1; sim.Jobs[i].Instants != want {
-			t.Errorf("%s has %d instants until %s, want %d", sim.Jobs[i].Job, sim.Jobs[i].Instants, sim.Until, want)
+		row := sim.Jobs[i]
+		sum += row.Instants
+		if want := int(row.Until.Sub(monday)/per) + 1; row.Instants != want || row.Instants < 250_000 || row.Until.Before(sim.Until) {
+			t.Errorf("%s has %d instants until %s, want %d", row.Job, row.Instants, row.Until, want)
+		}
+		if text := fmt.Sprintf("instants of job %q from %s on are not counted", row.Job, row.Until.Add(1).Format(time.RFC3339Nano)); !strings.Contains(sim.Cut[1-i], text) {
+			t.Errorf("%q is not in %q", text, sim.Cut)
 		}
 	}
-	if text := strings.Join(sim.Cut, "\n"); !strings.Contains(text, "are not counted") || !strings.Contains(text, "the first 10000 of 10000") {
-		t.Errorf("cut: %s", text)
+	if !sim.Until.Equal(sim.Jobs[1].Until) || len(sim.Cut) != 3 || !strings.Contains(sim.Cut[2], "the first 10000 of ") {
+		t.Errorf("until %s, cut %q", sim.Until, sim.Cut)
+	}
+	for i, want := range []int{31*24 + 1, 1, 0} {
+		if row := sim.Jobs[2+i]; row.Instants != want || !row.Until.Equal(sim.To) {
+			t.Errorf("%+v", row)
+		}
+		sum += sim.Jobs[2+i].Instants
+	}
+	if end := sim.Load[len(sim.Load)-1]; sum != sim.Instants || !end.At.Equal(sim.To) || end.Due != 2 {
+		t.Errorf("the rows have %d instants of %d, and the load ends with %+v", sum, sim.Instants, end)
 	}
 
+	// What is due less often goes on until it has had its share.
+	sim = simulate(t, jobs[:2], monday, monday.AddDate(0, 1, 0))
+	if second, half := sim.Jobs[0], sim.Jobs[1]; second.Instants != 500_000 || half.Instants < 600_000 || !second.Until.After(half.Until) || !sim.Until.Equal(half.Until) {
+		t.Errorf("%+v\n%+v\nuntil %s", second, half, sim.Until)
+	}
+}
+
+// Where everything is too much, all are cut off together, and not all are named.
+func TestSimulateShareOfMany(t *testing.T) {
+	var jobs []chronos.Job
+	for i := range 2000 {
+		jobs = append(jobs, chronos.Job{ID: fmt.Sprint("job-", i), Schedule: chronos.Every(time.Second)})
+	}
+	sim := simulate(t, jobs, monday, monday.AddDate(0, 1, 0))
+	if until := monday.Add(500*time.Second - 1); sim.Instants != 1_000_000 || !sim.Until.Equal(until) || !sim.Jobs[1999].Until.Equal(until) {
+		t.Errorf("%d until %s", sim.Instants, sim.Until)
+	}
+	if len(sim.Cut) != 12 || !strings.Contains(sim.Cut[10], "1990 more jobs") {
+		t.Errorf("%q", sim.Cut)
+	}
+}
+
+// What is due and what starts in a minute are not the same with jitter and a buffer.
+func TestSimulateLoad(t *testing.T) {
+	jobs := []chronos.Job{{ID: "job", Schedule: chronos.Cron("0,1,2 0 * * *"), Overlap: chronos.OverlapBufferOne}}
+	sim := simulate(t, jobs, monday, monday.Add(time.Hour), took("job", 10*time.Minute, chronos.StatusSucceeded))
+	want := []chronos.SimulatedMinute{
+		{At: monday, Due: 1, Starts: 1, Unfinished: 1}, {At: monday.Add(time.Minute), Due: 1}, {At: monday.Add(2 * time.Minute), Due: 1},
+		{At: monday.Add(10 * time.Minute), Starts: 1, Unfinished: 1},
+	}
+	if !reflect.DeepEqual(sim.Load, want) {
+		t.Errorf("%+v", sim.Load)
+	}
+}
+
+// Each bound cuts, and is told.
+func TestSimulateBounds(t *testing.T) {
 	minute := chronos.Job{ID: "minute", Schedule: chronos.Cron("* * * * *")}
-	sim = simulate(t, []chronos.Job{minute, {ID: "busy", Schedule: chronos.Cron("30 12 1 4 *")}}, monday, monday.AddDate(0, 1, 0))
-	if len(sim.Load) != 20_160 || len(sim.Cut) != 2 || !strings.Contains(sim.Cut[1], "the first 20160 of 44641 minutes") {
+	sim := simulate(t, []chronos.Job{minute, {ID: "busy", Schedule: chronos.Cron("30 12 1 6 *")}}, monday, monday.AddDate(0, 0, 500))
+	if len(sim.Load) != 527_040 || len(sim.Cut) != 2 || !strings.Contains(sim.Cut[1], "the first 527040 of 720001 minutes") {
 		t.Errorf("%d minutes, cut %q", len(sim.Load), sim.Cut)
 	}
-	if want := time.Date(2026, 4, 1, 12, 30, 0, 0, time.UTC); !sim.Peak.At.Equal(want) || sim.Peak.Starts != 2 {
+	if want := time.Date(2026, 6, 1, 12, 30, 0, 0, time.UTC); !sim.Peak.At.Equal(want) || sim.Peak.Starts != 2 {
+		t.Errorf("the peak is %+v", sim.Peak)
+	}
+	sim = simulate(t, []chronos.Job{minute, {ID: "busy", Schedule: chronos.At(monday.AddDate(0, 0, 480))}}, monday, monday.AddDate(0, 0, 500))
+	if !sim.Peak.At.Equal(monday.AddDate(0, 0, 480)) {
 		t.Errorf("the peak, beyond the bound, is %+v", sim.Peak)
 	}
 

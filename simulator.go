@@ -9,8 +9,8 @@ import (
 	"github.com/chronos-go/chronos/internal/schedule"
 )
 
-// simulator goes through the instants of all jobs in order, so that a bound cuts all
-// of them off at the same instant.
+// simulator goes through the instants of all jobs in order, so that the bound cuts
+// those off at the same instant that have had their share by then.
 type simulator struct {
 	out      Simulation
 	from, to time.Time
@@ -18,6 +18,8 @@ type simulator struct {
 	next     courses   // those that have a further instant: a heap
 	starts   byStart   // that lie ahead of the instant that is looked at
 	ends     byEnd     // of what is unfinished
+	share    int       // of the bound, of each job
+	short    int       // jobs that were cut off
 	minute   SimulatedMinute
 	minutes  int
 	shifts   int // found, before the bound
@@ -31,7 +33,7 @@ func (s *simulator) add(j Job, known []time.Duration) error {
 	if err != nil {
 		return err
 	}
-	c := &course{job: j, sched: sched, row: SimulatedJob{Job: j.ID, Samples: len(known), Typical: percentile(known, 50), Slow: percentile(known, 95)}}
+	c := &course{job: j, sched: sched, row: SimulatedJob{Job: j.ID, Until: s.out.To, Samples: len(known), Typical: percentile(known, 50), Slow: percentile(known, 95)}}
 	c.typical.takes, c.slow.takes = c.row.Typical, c.row.Slow
 	c.note()
 	s.courses = append(s.courses, c)
@@ -61,13 +63,15 @@ func (j *Job) checkSimulated() error {
 
 func (s *simulator) run() {
 	heap.Init(&s.next)
+	s.share = simulatedInstants / max(1, len(s.next))
 	var last time.Time
 	for len(s.next) > 0 {
 		c := s.next[0]
-		if s.out.Instants >= simulatedInstants && c.due.After(last) { // a whole instant, or nothing of it
-			s.out.Until = c.due.Add(-1).UTC()
-			s.cut("instants from %s on are not counted, because there are more than %d", c.due.UTC().Format(time.RFC3339Nano), simulatedInstants)
-			break
+		// a whole instant, or nothing of it
+		if s.out.Instants >= simulatedInstants && c.row.Instants >= s.share && c.due.After(last) {
+			s.cutOff(c)
+			heap.Pop(&s.next)
+			continue
 		}
 		last = c.due
 		s.flush(c.due)
@@ -83,9 +87,22 @@ func (s *simulator) run() {
 	s.finish()
 }
 
+// cutOff ends a job that has had its share before the instant that is looked at.
+func (s *simulator) cutOff(c *course) {
+	c.row.Until = c.due.Add(-1).UTC()
+	if s.short++; s.short == 1 {
+		s.out.Until = c.row.Until
+	}
+	if s.short <= simulatedNamed {
+		s.cut("instants of job %q from %s on are not counted, because there are more than %d of all jobs", c.job.ID, c.due.UTC().Format(time.RFC3339Nano), simulatedInstants)
+	}
+}
+
 func (s *simulator) fire(c *course) {
 	f, end := c.fire()
 	s.out.Instants++
+	s.enter(c.due)
+	s.minute.Due++
 	if len(s.out.Fires) < simulatedFires {
 		s.out.Fires = append(s.out.Fires, f)
 	}
@@ -94,14 +111,19 @@ func (s *simulator) fire(c *course) {
 	}
 }
 
+// enter goes on to the minute of an instant.
+func (s *simulator) enter(at time.Time) {
+	if m := at.UTC().Truncate(time.Minute); !m.Equal(s.minute.At) {
+		s.endMinute()
+		s.minute = SimulatedMinute{At: m}
+	}
+}
+
 // flush takes in the starts before an instant; all, if it is the zero Time.
 func (s *simulator) flush(before time.Time) {
 	for len(s.starts) > 0 && (before.IsZero() || s.starts[0].at.Before(before)) {
 		x := heap.Pop(&s.starts).(stay)
-		if m := x.at.UTC().Truncate(time.Minute); !m.Equal(s.minute.At) {
-			s.endMinute()
-			s.minute = SimulatedMinute{At: m}
-		}
+		s.enter(x.at)
 		for len(s.ends) > 0 && s.ended(s.ends[0], x.at) {
 			heap.Pop(&s.ends)
 		}
@@ -119,7 +141,7 @@ func (s *simulator) ended(x stay, at time.Time) bool {
 
 func (s *simulator) endMinute() {
 	m := s.minute
-	if m.Starts == 0 {
+	if m.Due == 0 && m.Starts == 0 {
 		return
 	}
 	s.minute = SimulatedMinute{}
@@ -151,13 +173,16 @@ func (s *simulator) finish() {
 	for _, c := range s.courses {
 		s.out.Jobs = append(s.out.Jobs, c.row)
 		if c.sched != nil && !c.job.State.Paused {
-			c.sched.Shifts(s.from, s.out.Until, func(x schedule.Shift) bool {
+			c.sched.Shifts(s.from, c.row.Until, func(x schedule.Shift) bool {
 				s.shifted(c.job.ID, x)
 				return true
 			})
 		}
 	}
 	s.trimClock()
+	if more := s.short - simulatedNamed; more > 0 {
+		s.cut("nor are those of %d more jobs: SimulatedJob.Until says up to where each was counted", more)
+	}
 	for _, b := range []struct {
 		what     string
 		got, has int
