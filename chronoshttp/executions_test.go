@@ -1,6 +1,7 @@
 package chronoshttp
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -237,9 +238,23 @@ func TestSimulate(t *testing.T) {
 		}
 		often := run(`{"drafts": [{"id": "often", "definition": {"handler": "ok", "schedule": "@every 10ms"}}, {"id": "rare", "definition": {"handler": "ok", "schedule": "@every 1h"}}]}`)
 		equal(t, "complete", often.Complete, false)
-		equal(t, "counted", often.Jobs[0].Count, simulateEach)
-		equal(t, "cut off", often.Jobs[0].CountedTo, epoch.Add(simulateEach*10*time.Millisecond))
+		counted := often.Jobs[0].Count
+		if counted < 900_000 || counted+7*24 != often.Total {
+			t.Errorf("%d were counted, of %d", counted, often.Total)
+		}
+		equal(t, "cut off", often.Jobs[0].CountedTo, epoch.Add(time.Duration(counted)*10*time.Millisecond))
+		equal(t, "all of it", often.CountedTo, often.Jobs[0].CountedTo)
 		equal(t, "the other", often.Jobs[1].Count, 7*24)
+		equal(t, "the other", often.Jobs[1].CountedTo, time.Time{})
+		if len(often.Cut) != 1 || !strings.Contains(often.Cut[0], `instants of job "often" from `) {
+			t.Errorf("%q", often.Cut)
+		}
+		sum := 0
+		for _, l := range often.Load {
+			sum += l.Count
+		}
+		equal(t, "load", sum, often.Total)
+		equal(t, "the last hour", often.Load[len(often.Load)-1].At, epoch.Add((7*24-1)*time.Hour))
 
 		for body, field := range map[string]string{
 			`{"to": "1999-01-01T00:00:00Z"}`:                                      "to",
@@ -247,6 +262,9 @@ func TestSimulate(t *testing.T) {
 			`{"bucket": "90s"}`:                                                   "bucket",
 			`{"drafts": [{"id": "", "definition": {"handler": "ok"}}]}`:           "drafts.id",
 			`{"drafts": [{"id": "x", "definition": {"schedule": "61 * * * *"}}]}`: "definition.schedule",
+			`{"drafts": [{"id": "x", "definition": {"overlap": "never"}}]}`:       "definition.overlap",
+			`{"jobs": ["daily", "daily"]}`:                                        "jobs",
+			`{"jobs": ["daily"], "drafts": [{"id": "daily", "definition": {}}]}`:  "drafts.id",
 		} {
 			r.call("POST", base+"/simulate", body).problem(http.StatusBadRequest, codeInvalid, field)
 		}
@@ -263,6 +281,44 @@ func TestSimulateOverlaps(t *testing.T) {
 		j := sim.Jobs[0]
 		if time.Duration(j.Typical) != time.Minute || j.Overlaps == 0 || j.Lost != j.Overlaps || len(sim.Clock) != 0 {
 			t.Errorf("%+v", j)
+		}
+	})
+}
+
+// How long a job takes is known also beside others that run all the time.
+func TestSimulatePast(t *testing.T) {
+	open(t, func(t *testing.T, r *rig) {
+		r.put(chronos.Job{ID: "tight", Handler: "waits", Schedule: chronos.Every(30 * time.Second)})
+		r.pass(61 * time.Second)
+		r.call("POST", base+"/jobs/tight:pause", nil).want(http.StatusOK)
+		for i := range 12 {
+			r.put(chronos.Job{ID: fmt.Sprint("busy-", i), Schedule: chronos.Every(time.Second)})
+		}
+		r.pass(10 * time.Minute)
+		r.call("POST", base+"/jobs/tight:resume", nil).want(http.StatusOK)
+		sim := decode[simulationJSON](r.call("POST", base+"/simulate", `{"to": "2000-01-01T01:00:00Z"}`).want(http.StatusOK))
+		for _, j := range sim.Jobs {
+			if j.ID == "tight" && (time.Duration(j.Typical) != time.Minute || j.Lost == 0) {
+				t.Errorf("%+v", j)
+			}
+		}
+	})
+}
+
+// A fixed delay counts from the ends, as far as they are known.
+func TestSimulateDelay(t *testing.T) {
+	open(t, func(t *testing.T, r *rig) {
+		r.put(chronos.Job{ID: "delay", Handler: "waits", Schedule: chronos.After(time.Minute)})
+		r.pass(3*time.Minute + time.Second) // due at 1 and at 3, and it takes one
+		sim := decode[simulationJSON](r.call("POST", base+"/simulate", `{"from": "2000-01-01T00:04:00Z", "to": "2000-01-01T00:10:00Z"}`).want(http.StatusOK))
+		j := sim.Jobs[0]
+		equal(t, "estimated", j.Estimated, true)
+		equal(t, "due", j.Count, len(j.First))
+		for i, at := range j.First[1:] {
+			equal(t, "from one to the next", at.Sub(j.First[i]), 2*time.Minute)
+		}
+		if j.Note == "" {
+			t.Error("nothing was said of what was taken to be")
 		}
 	})
 }

@@ -236,25 +236,31 @@ func nextDue(c *call) error {
 	if from.IsZero() {
 		from = time.Now()
 	}
-	out := nextJSON{Items: []time.Time{}}
-	for at := range c.fires(c.ctx, j, from.Add(1), time.Time{}) {
-		if len(out.Items) == n {
+	return c.send(nextJSON{first(n, fires(c.ctx, j, from.Add(1), time.Time{}, 0))})
+}
+
+// first are the first n instants.
+func first(n int, of iter.Seq[time.Time]) []time.Time {
+	out := []time.Time{}
+	for at := range of {
+		if len(out) == n {
 			break
 		}
-		out.Items = append(out.Items, at)
+		out = append(out, at)
 	}
-	return c.send(out)
+	return out
 }
 
 // fires are the instants at which a job would be due, if nothing changes. What
-// only runs when it is triggered, is paused or is exhausted has none.
-func (c *call) fires(ctx context.Context, j chronos.Job, from, to time.Time) iter.Seq[time.Time] {
+// only runs when it is triggered, is paused or is exhausted has none. A fixed delay
+// is counted as if its executions took a certain time.
+func fires(ctx context.Context, j chronos.Job, from, to time.Time, takes time.Duration) iter.Seq[time.Time] {
 	return func(yield func(time.Time) bool) {
 		if j.State.Paused || j.State.Exhausted || j.Schedule.IsZero() {
 			return
 		}
 		left := j.MaxRuns - j.State.Runs
-		for at := range instants(j, from, to) {
+		for at := range instants(j, from, to, takes) {
 			if j.MaxRuns > 0 && left <= 0 || ctx.Err() != nil {
 				return
 			}
@@ -268,9 +274,8 @@ func (c *call) fires(ctx context.Context, j chronos.Job, from, to time.Time) ite
 	}
 }
 
-// instants are those of a job's schedule. A fixed delay is taken to run for no time
-// at all: how long its executions will take is not known.
-func instants(j chronos.Job, from, to time.Time) iter.Seq[time.Time] {
+// instants are those of a job's schedule.
+func instants(j chronos.Job, from, to time.Time, takes time.Duration) iter.Seq[time.Time] {
 	if !fixedDelay(j) {
 		return j.Schedule.Between(firesFrom(j, from), to)
 	}
@@ -280,7 +285,7 @@ func instants(j chronos.Job, from, to time.Time) iter.Seq[time.Time] {
 			at, ok = j.Schedule.Next(from)
 		}
 		for ok && (to.IsZero() || !at.After(to)) && yield(at) {
-			at, ok = j.Schedule.Next(at)
+			at, ok = j.Schedule.Next(at.Add(takes))
 		}
 	}
 }

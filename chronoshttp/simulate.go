@@ -2,22 +2,20 @@ package chronoshttp
 
 import (
 	"cmp"
-	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/chronos-go/chronos"
 )
 
-// simulateMost bounds how many instants one call counts, and simulateEach how many
-// of one job: a job that is due every millisecond must not keep a core busy for
-// long. What was cut off says so.
 const (
-	simulateMost = 2_000_000
-	simulateEach = 700_000 // more than a week of seconds
 	simulateSpan = 366 * 24 * time.Hour
 	busiestMost  = 10
 	firstMost    = 5
+	pastMost     = 20_000 // rows of the ledger that are read for how long jobs take
+	pastEach     = 200    // and of one job
+	pastLeast    = 10     // however many jobs there are
 )
 
 // simulateJSON is the body of a simulation.
@@ -36,16 +34,17 @@ type draftJSON struct {
 
 // simulationJSON is what would be due.
 type simulationJSON struct {
-	From     time.Time          `json:"from" doc:"the first instant that counts"`
-	To       time.Time          `json:"to" doc:"the first instant that does not count any more"`
-	Bucket   duration           `json:"bucket" doc:"how finely the load is told"`
-	Total    int                `json:"total" doc:"how often something is due"`
-	Complete bool               `json:"complete" doc:"false: some jobs were counted in part only"`
-	Jobs     []simulatedJobJSON `json:"jobs" doc:"busiest first"`
-	Load     []loadJSON         `json:"load" doc:"the buckets in which something is due, earliest first"`
-	Busiest  []loadJSON         `json:"busiest" doc:"the minutes in which most is due, busiest first"`
-	Clock    []shiftJSON        `json:"clock" doc:"daylight-saving shifts that jobs have due times in, earliest first, at most 1000"`
-	Cut      []string           `json:"cut,omitempty" doc:"what was left out of overlaps and clock because of a bound, in words"`
+	From      time.Time          `json:"from" doc:"the first instant that counts"`
+	To        time.Time          `json:"to" doc:"the first instant that does not count any more"`
+	Bucket    duration           `json:"bucket" doc:"how finely the load is told"`
+	Total     int                `json:"total" doc:"how often something is due"`
+	Complete  bool               `json:"complete" doc:"false: some jobs were counted in part only"`
+	CountedTo time.Time          `json:"counted_to,omitzero" doc:"up to here all jobs were counted; from here on total, load and busiest are without those that have a counted_to of their own"`
+	Jobs      []simulatedJobJSON `json:"jobs" doc:"busiest first"`
+	Load      []loadJSON         `json:"load" doc:"the buckets in which something is due, earliest first"`
+	Busiest   []loadJSON         `json:"busiest" doc:"the minutes in which most is due, busiest first"`
+	Clock     []shiftJSON        `json:"clock" doc:"daylight-saving shifts that jobs have due times in, earliest first, at most 1000"`
+	Cut       []string           `json:"cut,omitempty" doc:"what was left out because of a bound, in words"`
 }
 
 type simulatedJobJSON struct {
@@ -54,11 +53,12 @@ type simulatedJobJSON struct {
 	First     []time.Time `json:"first" doc:"the first instants"`
 	Paused    bool        `json:"paused,omitempty" doc:"it is paused, so it is not due"`
 	Estimated bool        `json:"estimated,omitempty" doc:"it counts from the end of its executions, which is not known ahead"`
-	Typical   duration    `json:"typical,omitzero" doc:"the median of how long its newest executions took; absent: none has run to its end"`
+	Note      string      `json:"note,omitempty" doc:"what the numbers do not say"`
+	Typical   duration    `json:"typical,omitzero" doc:"the median of how long its newest executions took, at most 100; absent: none of them has run to its end"`
 	Slow      duration    `json:"slow,omitzero" doc:"their 95th percentile"`
 	Overlaps  int         `json:"overlaps,omitempty" doc:"instants at which it would still be unfinished if each execution took typical"`
 	Lost      int         `json:"lost,omitempty" doc:"those of them that would not run because of that, by its overlap policy"`
-	CountedTo time.Time   `json:"counted_to,omitzero" doc:"counting was cut off here: the bound of one call was reached"`
+	CountedTo time.Time   `json:"counted_to,omitzero" doc:"from here on it was not counted: there was too much to count, and it had had its share"`
 }
 
 // shiftJSON is a change of the clock.
@@ -89,19 +89,20 @@ func simulate(c *call) error {
 	if err != nil {
 		return err
 	}
-	s := simulation{body: body, minutes: map[int64]int{}, left: simulateMost, out: simulationJSON{
-		From: body.From, To: body.To, Bucket: body.Bucket, Complete: true, Jobs: []simulatedJobJSON{},
-	}}
-	for _, j := range jobs {
-		s.count(c, j)
-		if err := c.ctx.Err(); err != nil {
-			return err
-		}
-	}
-	if err := s.foresee(c, jobs); err != nil {
+	past, err := c.past(jobs)
+	if err != nil {
 		return err
 	}
-	return c.send(s.result())
+	sim, refused := chronos.Simulate(jobs, body.From, body.To.Add(-1), past...)
+	if err := c.ctx.Err(); err != nil {
+		return err
+	}
+	out := showSimulation(body, sim)
+	if refused != nil { // stored by another release, perhaps; the simulation is that of the others
+		out.Cut = append(out.Cut, refused.Error())
+	}
+	out.Jobs = c.simulatedJobs(body, sim, jobs)
+	return c.send(out)
 }
 
 func (b *simulateJSON) fill() error {
@@ -127,25 +128,27 @@ func (b *simulateJSON) fill() error {
 
 // simulated are the jobs that a simulation is about.
 func (c *call) simulated(body simulateJSON) (jobs []chronos.Job, err error) {
+	seen := map[string]bool{}
 	for _, id := range body.Jobs {
 		j, err := c.sched().Get(c.ctx, id)
 		if err != nil {
 			return nil, err
 		}
+		if seen[id] {
+			return nil, invalid("jobs", "names "+id+" twice")
+		}
+		seen[id] = true
 		jobs = append(jobs, j)
 	}
 	for _, d := range body.Drafts {
-		if d.ID == "" {
-			return nil, invalid("drafts.id", "is required")
-		}
-		j, err := d.Definition.job(d.ID)
+		j, err := d.job()
 		if err != nil {
 			return nil, err
 		}
-		j.Schedule = j.Schedule.For(d.ID)
-		if err := j.Schedule.Err(); err != nil {
-			return nil, err
+		if seen[d.ID] {
+			return nil, invalid("drafts.id", "is "+d.ID+" twice, or is among jobs, too; leave one out")
 		}
+		seen[d.ID] = true
 		jobs = append(jobs, j)
 	}
 	if jobs != nil {
@@ -160,88 +163,97 @@ func (c *call) simulated(body simulateJSON) (jobs []chronos.Job, err error) {
 	return jobs, nil
 }
 
-// simulation adds up what jobs are due.
-type simulation struct {
-	body    simulateJSON
-	out     simulationJSON
-	minutes map[int64]int // by minutes since 1970
-	left    int
+// job is a draft as a job, with everything checked that a simulation needs.
+func (d draftJSON) job() (chronos.Job, error) {
+	if d.ID == "" {
+		return chronos.Job{}, invalid("drafts.id", "is required")
+	}
+	j, err := d.Definition.job(d.ID)
+	if err != nil {
+		return j, err
+	}
+	j.Schedule = j.Schedule.For(d.ID)
+	now := time.Now()
+	_, err = chronos.Simulate([]chronos.Job{j}, now, now)
+	return j, err
 }
 
-func (s *simulation) count(c *call, j chronos.Job) {
-	line := simulatedJobJSON{
-		ID: j.ID, First: []time.Time{}, Paused: j.State.Paused,
-		Estimated: fixedDelay(j),
-	}
-	for at := range c.fires(c.ctx, j, s.body.From, s.body.To.Add(-1)) {
-		if line.Count == simulateEach || s.left == 0 {
-			line.CountedTo, s.out.Complete = at, false
-			break
+// past are the newest executions of jobs, by which it is known how long they take. What
+// runs all the time must not hide the others, so each has its share of what is read.
+func (c *call) past(jobs []chronos.Job) (out []chronos.Execution, err error) {
+	each := min(pastEach, max(pastLeast, pastMost/max(1, len(jobs))))
+	for _, j := range jobs {
+		n := 0
+		for x, err := range c.sched().Executions(c.ctx, chronos.Query{Job: j.ID}) {
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, x)
+			if n++; n == each {
+				break
+			}
 		}
-		if line.Count < firstMost {
-			line.First = append(line.First, at)
-		}
-		line.Count++
-		s.left--
-		s.minutes[at.Unix()/60]++
 	}
-	s.out.Total += line.Count
-	s.out.Jobs = append(s.out.Jobs, line)
+	return out, nil
 }
 
-// pastMost bounds how much of the ledger is read for how long executions take.
-const pastMost = 5_000
-
-// foresee adds what overlaps are to be expected, by how long the newest executions
-// took, and what the shifts of the clock do.
-func (s *simulation) foresee(c *call, jobs []chronos.Job) error {
-	s.out.Clock = []shiftJSON{}
-	if len(jobs) == 0 {
-		return nil
+func showSimulation(body simulateJSON, sim chronos.Simulation) simulationJSON {
+	out := simulationJSON{
+		From: body.From, To: body.To, Bucket: body.Bucket, Total: sim.Instants, Complete: true,
+		Load: []loadJSON{}, Busiest: []loadJSON{}, Clock: []shiftJSON{},
 	}
-	var past []chronos.Execution
-	for x, err := range c.sched().Executions(c.ctx, chronos.Query{}) {
-		if err != nil {
-			return err
+	if sim.Until.Before(sim.To) {
+		out.Complete, out.CountedTo = false, sim.Until.Add(1)
+	}
+	for _, text := range sim.Cut {
+		if !strings.HasSuffix(text, "are in Fires") { // which nobody gets to see here
+			out.Cut = append(out.Cut, text)
 		}
-		if past = append(past, x); len(past) == pastMost {
-			break
-		}
-	}
-	sim, err := chronos.Simulate(jobs, s.body.From, s.body.To.Add(-1), past...)
-	s.out.Cut = sim.Cut
-	if err != nil { // the simulation is that of the others
-		s.out.Cut = append(s.out.Cut, err.Error())
-	}
-	byJob := map[string]chronos.SimulatedJob{}
-	for _, j := range sim.Jobs {
-		byJob[j.Job] = j
-	}
-	for i := range s.out.Jobs {
-		line, j := &s.out.Jobs[i], byJob[s.out.Jobs[i].ID]
-		line.Typical, line.Slow, line.Overlaps, line.Lost = duration(j.Typical), duration(j.Slow), j.Overlaps, j.Lost
 	}
 	for _, x := range sim.Clock {
-		s.out.Clock = append(s.out.Clock, shiftJSON{x.Job, x.At, x.Zone, duration(x.By), x.First, x.Times, x.What})
+		out.Clock = append(out.Clock, shiftJSON{x.Job, x.At, x.Zone, duration(x.By), x.First, x.Times, x.What})
 	}
-	return nil
+	out.load(sim.Load)
+	return out
 }
 
-func (s *simulation) result() simulationJSON {
-	slices.SortStableFunc(s.out.Jobs, func(a, b simulatedJobJSON) int { return cmp.Compare(b.Count, a.Count) })
-	buckets, size := map[int64]int{}, int64(time.Duration(s.body.Bucket)/time.Minute)
-	var minutes []loadJSON
-	for _, m := range slices.Sorted(maps.Keys(s.minutes)) {
-		buckets[m-m%size] += s.minutes[m]
-		minutes = append(minutes, loadJSON{minute(m), s.minutes[m]})
+// load adds minutes up to buckets, and picks the busiest.
+func (s *simulationJSON) load(minutes []chronos.SimulatedMinute) {
+	size := int64(time.Duration(s.Bucket) / time.Minute)
+	for _, m := range minutes {
+		if m.Due == 0 { // what was due earlier starts in it
+			continue
+		}
+		s.Busiest = append(s.Busiest, loadJSON{m.At, m.Due})
+		at := m.At.Unix() / 60
+		bucket := time.Unix((at-at%size)*60, 0).UTC()
+		if n := len(s.Load); n == 0 || !s.Load[n-1].At.Equal(bucket) {
+			s.Load = append(s.Load, loadJSON{At: bucket})
+		}
+		s.Load[len(s.Load)-1].Count += m.Due
 	}
-	s.out.Load = make([]loadJSON, 0, len(buckets))
-	for _, m := range slices.Sorted(maps.Keys(buckets)) {
-		s.out.Load = append(s.out.Load, loadJSON{minute(m), buckets[m]})
-	}
-	slices.SortStableFunc(minutes, func(a, b loadJSON) int { return cmp.Compare(b.Count, a.Count) })
-	s.out.Busiest = append([]loadJSON{}, minutes[:min(busiestMost, len(minutes))]...)
-	return s.out
+	slices.SortStableFunc(s.Busiest, func(a, b loadJSON) int { return cmp.Compare(b.Count, a.Count) })
+	s.Busiest = s.Busiest[:min(busiestMost, len(s.Busiest))]
 }
 
-func minute(m int64) time.Time { return time.Unix(m*60, 0).UTC() }
+func (c *call) simulatedJobs(body simulateJSON, sim chronos.Simulation, jobs []chronos.Job) []simulatedJobJSON {
+	byID := map[string]chronos.Job{}
+	for _, j := range jobs {
+		byID[j.ID] = j
+	}
+	out := []simulatedJobJSON{}
+	for _, row := range sim.Jobs {
+		j := byID[row.Job]
+		line := simulatedJobJSON{
+			ID: row.Job, Count: row.Instants, Paused: j.State.Paused, Estimated: fixedDelay(j), Note: row.Note,
+			First:   first(min(firstMost, row.Instants), fires(c.ctx, j, body.From, body.To.Add(-1), row.Typical)),
+			Typical: duration(row.Typical), Slow: duration(row.Slow), Overlaps: row.Overlaps, Lost: row.Lost,
+		}
+		if row.Until.Before(sim.To) {
+			line.CountedTo = row.Until.Add(1)
+		}
+		out = append(out, line)
+	}
+	slices.SortStableFunc(out, func(a, b simulatedJobJSON) int { return cmp.Compare(b.Count, a.Count) })
+	return out
+}

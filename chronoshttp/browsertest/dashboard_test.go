@@ -359,6 +359,37 @@ func testKill(t *testing.T, b *browser, w *world) {
 	b.wait(done + " > " + itoa(before+1)) // jobs go on, and the page goes with them
 }
 
+// TestWeekCut has more due in a week than is counted, and the page says so.
+func TestWeekCut(t *testing.T) {
+	b := newBrowser(t)
+	s, err := chronos.New(chronos.Options{InMemory: true, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for id, schedule := range map[string]chronos.Schedule{"often": chronos.Every(10 * time.Millisecond), "hourly": chronos.Cron("0 * * * *")} {
+		if _, err := s.Put(context.Background(), chronos.Job{ID: id, Handler: "h", Schedule: schedule}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server := serve(t, s, func(*http.Request, chronoshttp.Access) (string, error) { return "", nil })
+	b.look(1200, 800, "light")
+	b.open(server.URL+"/ops/chronos/", "week")
+	b.has("main [role=status]", "168 instants")
+	b.has("main [role=status]", "Left out: 1 job that is due more often")
+	b.lacks("main", "too much to count")
+	b.set("#which", "all")
+	b.has("main .notice", "too much to count it all")
+	b.has("main .notice", "without 1 job")
+	b.has("main table", "counted up to")
+	b.wait("document.querySelector('td[title*=\"at least 1 instant\"]')") // the hourly one, after the other was cut off
+	b.keep("week-cut-light")
+	b.look(380, 800, "dark")
+	if wide := eval[int](b, "document.documentElement.scrollWidth"); wide > 380 {
+		t.Errorf("%d wide on a screen of 380: %s", wide, eval[string](b, widest))
+	}
+}
+
 // TestReconnect takes the server away from an open page, and brings it back.
 func TestReconnect(t *testing.T) {
 	b := newBrowser(t)
