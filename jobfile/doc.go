@@ -54,6 +54,10 @@
 // would, secrets included. A file without jobs, which may be one that is not there,
 // removes nothing unless AllowEmpty says so, and MaxRemove bounds how much goes at once.
 //
+// A job that removes itself when it has run its course (remove_after) may stay in the
+// file: it is [Over], which the plan says, and not run again. It is added when its
+// schedule or max_runs is another one than before.
+//
 // Two processes may reconcile at the same time, as they do when they start together: each
 // job is put, or deleted, only if it is still what the plan was made for. With the same
 // file both succeed. With different files, during a deployment, the later one wins, or

@@ -21,6 +21,8 @@ const (
 	Update    Action = "change"
 	Remove    Action = "remove"
 	Unchanged Action = "unchanged"
+	// Over: it has RemoveAfter, has run its course and is gone. There is nothing to do.
+	Over Action = "over"
 )
 
 // Step is what becomes of one job.
@@ -30,6 +32,8 @@ type Step struct {
 	// Fields are what differs, by their names in a job file, sorted. A secret is named
 	// where nothing else differs.
 	Fields []string
+	// Note says what became of a job that is Over.
+	Note string
 	// Version is the one that the plan was made for (0: there was none), and once the
 	// step is done the new one (Remove: the one that was removed).
 	Version uint64
@@ -60,7 +64,7 @@ func (p Plan) Count(a Action) int {
 }
 
 // Changes tells if there is anything to do.
-func (p Plan) Changes() bool { return p.Count(Unchanged) != len(p.Steps) }
+func (p Plan) Changes() bool { return p.Count(Unchanged)+p.Count(Over) != len(p.Steps) }
 
 // Err joins the errors of all steps.
 func (p Plan) Err() error {
@@ -73,11 +77,11 @@ func (p Plan) Err() error {
 	return errors.Join(all...)
 }
 
-var past = map[Action]string{Add: "added", Update: "changed", Remove: "removed", Unchanged: "looked at"}
+var past = map[Action]string{Add: "added", Update: "changed", Remove: "removed", Unchanged: "looked at", Over: "looked at"}
 
-var signs = map[Action]string{Add: "+", Update: "~", Remove: "-"}
+var signs = map[Action]string{Add: "+", Update: "~", Remove: "-", Over: "."}
 
-// String shows what changes, a line for each job, and what it comes to.
+// String shows what changes and what is over, a line for each job, and what it comes to.
 func (p Plan) String() string {
 	var b strings.Builder
 	for _, s := range p.Steps {
@@ -88,12 +92,18 @@ func (p Plan) String() string {
 		if len(s.Fields) > 0 {
 			fmt.Fprintf(&b, " (%s)", strings.Join(s.Fields, ", "))
 		}
+		if s.Note != "" {
+			fmt.Fprintf(&b, " (%s)", s.Note)
+		}
 		if s.Err != nil {
 			fmt.Fprintf(&b, ": %v", s.Err)
 		}
 		b.WriteByte('\n')
 	}
 	fmt.Fprintf(&b, "%d to add, %d to change, %d to remove, %d unchanged", p.Count(Add), p.Count(Update), p.Count(Remove), p.Count(Unchanged))
+	if n := p.Count(Over); n > 0 {
+		fmt.Fprintf(&b, ", %d over", n)
+	}
 	return b.String()
 }
 

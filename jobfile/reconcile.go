@@ -50,6 +50,10 @@ const sideBySide = 64
 // same, that is fine; where it has done something else, that job's Err is
 // chronos.ErrConflict, and the answer is to call Reconcile again.
 //
+// A job with RemoveAfter that has run its course and is gone stays gone, as long as its
+// schedule and MaxRuns are what they were: it is Over, and not added again. So is one
+// whose last instant has passed, though nothing is known of it any more.
+//
 // Jobs are removed last, and only when all others went well. What was done, and what
 // not, is in the Plan, also when there is an error.
 func Reconcile(ctx context.Context, s *chronos.Scheduler, owner string, jobs []chronos.Job, o ReconcileOptions) (Plan, error) {
@@ -159,6 +163,14 @@ func (r *reconciler) step(ctx context.Context, job chronos.Job) (err error) {
 		}
 		if job.Version = before.Version; !exists {
 			job.Version = chronos.MustNotExist
+			over, note, err := r.over(ctx, job)
+			if err != nil {
+				return err
+			}
+			if over {
+				r.Steps = append(r.Steps, Step{Job: job.ID, Action: Over, Note: note, Done: true})
+				return nil
+			}
 		}
 		after, changes, err = r.s.Check(ctx, job)
 		if errors.Is(err, chronos.ErrConflict) {
