@@ -100,6 +100,9 @@ func rename(err error) error {
 			return fmt.Errorf("%w: %w", pair.outer, err)
 		}
 	}
+	if errors.Is(err, ErrNotFound) {
+		return err // it is from here
+	}
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}

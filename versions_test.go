@@ -1,8 +1,10 @@
 package chronos_test
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -227,6 +229,17 @@ func TestPutAll(t *testing.T) {
 		}
 		if got := r.put(once[0]); got.Version != 1 {
 			t.Errorf("version %d", got.Version)
+		}
+	})
+}
+
+// An error says who it is from once.
+func TestVersionsOfNobody(t *testing.T) {
+	bubble(t, chronos.Options{}, func(r *rig) {
+		for _, err := range r.Versions(r.ctx, "nobody") {
+			if !errors.Is(err, chronos.ErrNotFound) || strings.Count(err.Error(), "chronos:") != 1 {
+				t.Errorf("%v", err)
+			}
 		}
 	})
 }
