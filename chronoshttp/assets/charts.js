@@ -54,16 +54,20 @@ export function timeline(xs, { width, from, to, lane, by }) {
     [...xs].reverse().map((e) => mark(e, x, y(lane(e)) + row / 2, by, from)));
 }
 
+// hollow is the mark of what did not run, or has not yet: the chart and its legend
+// have the same.
+function hollow(status, x, y) {
+  const shapes = { skipped: `M${x} ${y - 6}l6 6l-6 6l-6 -6z`, missed: `M${x} ${y - 6}l7 11h-14z`, dropped: `M${x} ${y + 6}l7 -11h-14z` };
+  return shapes[status] ? s('path', { class: 'hollow', d: shapes[status] }) : s('circle', { class: 'hollow', cx: x, cy: y, r: 5 });
+}
+
 function mark(e, x, mid, by, from) {
   const link = (...nodes) => s('a', { href: executionHref(e.id), tabindex: -1, class: `x ${e.status}` }, s('title', null, describe(e)), ...nodes);
   const due = x(Date.parse(e.due));
   if (e.attempt === 0) {
-    const shapes = {
-      skipped: `M${due} ${mid - 6}l6 6l-6 6l-6 -6z`, missed: `M${due} ${mid - 6}l7 11h-14z`, dropped: `M${due} ${mid + 6}l7 -11h-14z`,
-    };
     const far = e.range_to ? x(Date.parse(e.range_to)) : due;
     return link(far > due + 2 && s('line', { class: 'range', x1: due, x2: far, y1: mid, y2: mid }),
-      shapes[e.status] ? s('path', { class: 'hollow', d: shapes[e.status] }) : s('circle', { class: 'hollow', cx: due, cy: mid, r: 5 }));
+      hollow(e.status, due, mid));
   }
   const nodes = [];
   let end = null;
@@ -83,7 +87,7 @@ function mark(e, x, mid, by, from) {
     nodes.push(s('rect', { class: 'bar running', x: x1, y: mid - 8, width: x2 - x1, height: 16, rx: 3 }));
     if (by === 'job' && x2 - x1 > e.node.length * 7 + 10) nodes.push(s('text', { class: 'in', x: x1 + 6, y: mid + 4 }, e.node));
   }
-  if (!nodes.length) nodes.push(s('circle', { class: 'hollow', cx: due, cy: mid, r: 5 }));
+  if (!nodes.length) nodes.push(hollow('pending', due, mid));
   return link(...nodes);
 }
 
@@ -98,7 +102,8 @@ export function describe(e) {
 }
 
 export function legend(kinds) {
-  return h('ul', { class: 'legend', 'aria-hidden': 'true' }, kinds.map(([kind, text]) => h('li', null, h('span', { class: `key ${kind}` }), text)));
+  return h('ul', { class: 'legend', 'aria-hidden': 'true' }, kinds.map(([kind, text]) => h('li', null,
+    ['skipped', 'missed', 'dropped', 'pending'].includes(kind) ? s('svg', { class: `x ${kind}`, width: 18, height: 16, 'aria-hidden': 'true', focusable: 'false' }, hollow(kind, 9, 8)) : h('span', { class: `key ${kind}` }), text)));
 }
 
 // scatter draws one value of each execution over time, with its median and 95th

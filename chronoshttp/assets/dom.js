@@ -104,6 +104,12 @@ export const path = (id) => id.split('/').some((p) => p === '' || p === '.' || p
 export const jobLink = (id) => h('a', { href: `#/jobs/${encodeURIComponent(id)}`, class: 'id', 'data-key': `job ${id}` }, id);
 export const executionHref = (id) => `#/executions/${encodeURIComponent(id)}`;
 
+// one makes one node of several: a card has its label in one column, and one place beside it.
+const one = (cell) => {
+  const nodes = [cell].flat(Infinity).filter((c) => c !== null && c !== undefined && c !== false);
+  return nodes.length > 1 ? h('div', null, nodes) : nodes;
+};
+
 // table makes one with headers; on a narrow screen each row becomes a card.
 export function table(caption, columns, rows, props) {
   const heads = columns.map((c) => (typeof c === 'string' ? { name: c } : c));
@@ -112,8 +118,8 @@ export function table(caption, columns, rows, props) {
       h('caption', { class: 'hidden' }, caption),
       h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, heads.map((c) => h('th', { scope: 'col', role: 'columnheader', class: c.class }, c.hidden ? h('span', { class: 'hidden' }, c.name) : c.name)))),
       h('tbody', { role: 'rowgroup' }, rows.map((cells) => h('tr', { role: 'row' }, cells.map((cell, i) => (i === 0
-        ? h('th', { scope: 'row', role: 'rowheader', class: heads[i].class, 'data-label': heads[i].name }, cell)
-        : h('td', { role: 'cell', class: heads[i].class, 'data-label': heads[i].name }, cell))))))));
+        ? h('th', { scope: 'row', role: 'rowheader', class: heads[i].class, 'data-label': heads[i].name }, one(cell))
+        : h('td', { role: 'cell', class: heads[i].class, 'data-label': heads[i].name }, one(cell)))))))));
 }
 
 export const empty = (title, text) => h('div', { class: 'empty' }, h('p', { class: 'strong' }, title), text && h('p', null, text));

@@ -18,7 +18,7 @@ export function jobPage(id) {
 
   function draw() {
     const ran = xs.filter((x) => x.attempt > 0);
-    if (!xs.length) { swap(lanes); swap(chart, empty('It has not run yet')); return; }
+    if (!xs.length) { swap(lanes, empty('Nothing is in the ledger yet')); swap(chart, empty('It has not run yet')); return; }
     const to = now() + 1000; const oldest = Math.min(...xs.map((x) => Date.parse(x.due))); const from = Math.min(oldest, to - 60_000) - (to - oldest) * 0.02;
     swap(lanes, timeline(xs, { width: wide(lanes), from, to, lane: (x) => x.node || 'nobody', by: 'node' }));
     swap(chart, ran.length ? plots(ran, { width: wide(chart), from, to }) : empty('It has not run yet'));
@@ -34,7 +34,7 @@ export function jobPage(id) {
   }
 
   function drawVersions(list, job) {
-    const newest = list.items[0]?.number;
+    const newest = list.items[0]?.number; const several = list.items.length > 1;
     const mark = JSON.stringify([list.items.map((v) => v.number), job?.version]);
     if (mark === drawn) return; // keeps what was chosen
     drawn = mark;
@@ -42,13 +42,13 @@ export function jobPage(id) {
     const form = h('form', {
       on: { submit: (e) => { e.preventDefault(); const f = new FormData(form); chosen = { from: Number(f.get('from')), to: Number(f.get('to')) }; if (chosen.from && chosen.to) compare(chosen.from, chosen.to).catch((x) => swap(diff, h('p', { class: 'wrong' }, x.message))); } },
     },
-    table('Versions, newest first', ['Version', 'From', 'To', 'Made', 'By', 'Note', { name: 'Actions', hidden: true, class: 'end' }], list.items.map((v) => [
+    table('Versions, newest first', ['Version', ...(several ? ['From', 'To'] : []), 'Made', 'By', 'Note', { name: 'Actions', hidden: true, class: 'end' }], list.items.map((v) => [
       h('span', null, String(v.number), v.number === job?.version && [' ', chip('succeeded', 'current')], v.deleted && [' ', chip('canceled', 'deletion')]),
-      pick('from', v), pick('to', v), when(v.at), v.actor || h('span', { class: 'faint' }, '–'),
+      ...(several ? [pick('from', v), pick('to', v)] : []), when(v.at), v.actor || h('span', { class: 'faint' }, '–'),
       [v.rolled_back_to && h('span', { class: 'label' }, `back to ${v.rolled_back_to}`), v.note || (!v.rolled_back_to && h('span', { class: 'faint' }, '–'))],
       job && !v.deleted && v.number !== job.version && may('rollback') && h('button', { type: 'button', class: 'small', 'aria-label': `Roll back to version ${v.number}`, 'data-key': `rollback ${v.number}`, on: { click: async () => { if (await rollback(job, v.number)) again(); } } }, 'Roll back'),
     ])),
-    list.items.length > 1 && h('p', { class: 'more' }, h('button', { type: 'submit', 'data-key': 'compare' }, 'Compare')),
+    several && h('p', { class: 'more' }, h('button', { type: 'submit', 'data-key': 'compare' }, 'Compare')),
     list.next_cursor && h('p', { class: 'faint' }, 'Older versions are not shown.'));
     swap(versions, form);
   }
@@ -82,7 +82,7 @@ export function jobPage(id) {
   const stop = onResize(chart, draw);
   return {
     title: id, error, update, leave: stop,
-    node: h('div', null, h('nav', { class: 'crumbs', 'aria-label': 'Where this is' }, h('a', { href: '#/jobs' }, 'Jobs'), ' / ', h('span', { 'aria-current': 'page' }, id)), error, head,
+    node: h('div', null, h('nav', { class: 'crumbs', 'aria-label': 'Where this is' }, h('a', { href: '#/jobs' }, 'Jobs'), ' / ', h('span', { 'aria-current': 'page' }, id)), head, error,
       body),
   };
 }
@@ -98,13 +98,13 @@ function definition(job) {
     d.payload && ['Payload', h('pre', null, d.payload.length > 2000 ? `${d.payload.slice(0, 2000)}…` : d.payload)],
     d.payload_base64 && ['Payload', 'bytes that are no text'],
     ['Overlap', (d.overlap || 'skip').replace('_', ' ')], ['Misfire', d.misfire || 'latest'], ['Delivery', (d.delivery || 'at_least_once').replaceAll('_', ' ')],
-    ['Retry', d.retry?.max_attempts ? `up to ${d.retry.max_attempts} attempts${d.retry.initial ? `, first after ${d.retry.initial}` : ''}` : 'none'],
+    ['Retry', d.retry?.max_attempts > 1 ? `up to ${d.retry.max_attempts} attempts${d.retry.initial ? `, first after ${d.retry.initial}` : ''}` : 'none'],
     policy('Timeout', d.timeout), policy('Start deadline', d.start_deadline), policy('Priority', d.priority), policy('Runs at most', d.max_runs),
     d.concurrency && ['Shares places', `${d.concurrency.key} (${d.concurrency.limit || 1})`],
     d.placement && ['Placement', [d.placement.every_node && 'every node ', d.placement.sticky && 'where it ran last ', d.placement.labels && pairs(d.placement.labels)]],
     policy('Has to succeed within', d.succeed_within),
     d.pause_on_failure && ['On failure', 'it pauses'],
-    ['Version', [String(job.version), st.actor && ` by ${st.actor}`, ' ', when(st.updated_at, false)]],
+    ['Version', [String(job.version), st.actor && ` by ${st.actor}`, ', ', when(st.updated_at, false)]],
     st.paused && ['Paused', [at(st.paused_at), st.paused_by && ` by ${st.paused_by}`, st.pause_note && `: ${st.pause_note}`]],
     ['Last success', when(st.last_success)],
     st.succeed_by && [st.overdue ? 'Overdue since' : 'Has to succeed by', when(st.succeed_by)],

@@ -76,10 +76,10 @@ function row(job, trouble, after) {
   return [
     h('div', { class: 'jobcell' }, jobLink(job.id), d.description && h('div', { class: 'faint' }, d.description),
       d.labels && h('div', { class: 'labels' }, Object.entries(d.labels).map(([k, v]) => h('span', { class: 'label' }, `${k}=${v}`)))),
-    h('div', null, job.schedule_in_words || (d.schedule ? '' : h('span', { class: 'faint' }, 'only when triggered')), d.schedule && h('div', { class: 'faint mono' }, d.schedule)),
+    h('div', { class: 'words' }, job.schedule_in_words || (d.schedule ? '' : h('span', { class: 'faint' }, 'only when triggered')), d.schedule && h('div', { class: 'faint mono' }, d.schedule)),
     [jobState(job), trouble[job.id] && h('div', { class: 'wrong' }, trouble[job.id]), job.state.paused && job.state.pause_note && h('div', { class: 'faint' }, job.state.pause_note)],
     when(job.state.next_due),
-    job.state.last_status ? h('div', null, chip(job.state.last_status), ' ', when(job.state.last_end, false)) : h('span', { class: 'faint' }, 'never ran'),
+    job.state.last_status ? h('div', null, h('div', null, chip(job.state.last_status)), when(job.state.last_end, false)) : h('span', { class: 'faint never' }, 'never ran'),
     jobButtons(job, after),
   ];
 }

@@ -32,6 +32,7 @@ export function plotsPage() {
     found.textContent = `${plural(xs.length, 'execution')} that ran${read.more ? '; older ones of this time are not shown' : ''}`;
     draw();
     const jobs = [...new Set(xs.map((x) => x.job))].sort();
+    rows.parentElement.hidden = !jobs.length;
     swap(rows, jobs.length > 0 && table('By job', ['Job', { name: 'Ran', class: 'right' }, { name: 'Failed', class: 'right' }, { name: 'Late, median', class: 'right' }, { name: 'Late, p95', class: 'right' },
       { name: 'Late, most', class: 'right' }, { name: 'Took, median', class: 'right' }, { name: 'Took, p95', class: 'right' }, { name: 'Took, most', class: 'right' }],
     jobs.map((name) => line(name, xs.filter((x) => x.job === name)))));

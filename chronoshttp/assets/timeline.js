@@ -22,6 +22,7 @@ export function timelinePage() {
   let read = { items: [], more: false }; let from = 0; let to = 1; let limit = 50;
 
   function draw() {
+    chart.parentElement.hidden = !read.items.length; // nothing to be seen in it
     if (!read.items.length) { swap(chart); return; }
     const lane = by.value === 'node' ? (x) => x.node || x.target || 'nobody' : (x) => x.job;
     swap(chart, timeline(read.items, { width: wide(chart), from, to, lane, by: by.value }),

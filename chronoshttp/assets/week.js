@@ -8,6 +8,7 @@ const minute = 60_000; const hour = 60 * minute;
 
 export function weekPage() {
   const error = h('div'); const map = h('div'); const shifts = h('div'); const cut = h('div'); const busy = h('div'); const jobs = h('div'); const note = h('p', { class: 'faint', role: 'status' });
+  const lists = h('div', { class: 'columns wide' }, h('section', { class: 'card' }, h('h2', null, 'By job'), jobs), h('section', { class: 'card' }, h('h2', null, 'Busiest minutes'), busy));
   const change = () => update().catch((e) => swap(error, h('p', { class: 'notice bad', role: 'alert' }, e.detail || e.message)));
   const which = h('select', { id: 'which', on: { change } }, h('option', { value: 'rare' }, 'without very frequent ones'), h('option', { value: 'all' }, 'all'));
 
@@ -28,6 +29,7 @@ export function weekPage() {
     const short = sim.jobs.filter((j) => j.counted_to).length;
     swap(cut, !sim.complete && h('p', { class: 'notice warn' }, 'There is too much to count it all. From ', at(sim.counted_to), ` on, the map and the busiest minutes are without ${plural(short, 'job')}: “By job” says up to where ${short === 1 ? 'it was' : 'each was'} counted.`),
       sim.cut?.filter((text) => !text.startsWith('instants of job') && !text.startsWith('nor are')).map((text) => h('p', { class: 'notice warn' }, `Left out: ${text}`)));
+    lists.hidden = !sim.total;
     if (!sim.total) {
       swap(map, empty('Nothing is due in the week ahead', left.trim()));
       swap(busy); swap(jobs); swap(shifts);
@@ -38,8 +40,8 @@ export function weekPage() {
     swap(shifts, sim.clock.length > 0 && section('Clocks are put forward or back', table('Clocks are put forward or back', ['Job', 'When', 'Zone', 'Times', 'What happens'], sim.clock.map((c) => [jobLink(c.job), at(c.at), c.zone,
       c.times === 1 ? c.first : `${c.first} and ${plural(c.times - 1, 'other')}`, c.what]))));
     const shown = sim.jobs.slice(0, most);
-    swap(jobs, table('By job', ['Job', { name: 'Due', class: 'right' }, 'First', 'Remarks'], shown.map((j) => [jobLink(j.id), h('span', { class: 'num' }, j.count.toLocaleString('en')), at(j.first[0]),
-      [j.note, j.overlaps > 0 && `${plural(j.overlaps, 'overlap')} to be expected, by a typical ${j.typical}${j.lost ? `: ${plural(j.lost, 'instant')} will not run` : ''}`, j.counted_to && ['counted up to ', at(j.counted_to)]].filter(Boolean)])),
+    swap(jobs, table('By job', ['Job', { name: 'Due', class: 'right' }, 'First', 'Remarks'], shown.map((j) => [h('div', { class: 'jobcell' }, jobLink(j.id)), h('span', { class: 'num' }, j.count.toLocaleString('en')), at(j.first[0]),
+      [j.note, j.overlaps > 0 && `${plural(j.overlaps, 'overlap')} to be expected, by a typical ${j.typical}${j.lost ? `: ${plural(j.lost, 'instant')} will not run` : ''}`, j.counted_to && ['counted up to ', at(j.counted_to)]].filter(Boolean).map((text) => h('div', null, text))])),
     sim.jobs.length > most && h('p', { class: 'faint' }, `and ${plural(sim.jobs.length - most, 'job')} that are due less often.`));
   }
 
@@ -47,7 +49,7 @@ export function weekPage() {
     title: 'Week ahead', error, update,
     node: h('div', null, h('h1', null, 'Week ahead'), error,
       h('form', { class: 'filter', on: { submit: (e) => e.preventDefault() } }, h('label', { for: 'which' }, 'Jobs', which)), note, cut, h('section', { class: 'card', 'aria-label': 'Heat map' }, map), shifts,
-      h('div', { class: 'columns wide' }, h('section', { class: 'card' }, h('h2', null, 'By job'), jobs), h('section', { class: 'card' }, h('h2', null, 'Busiest minutes'), busy))),
+      lists),
   };
 }
 

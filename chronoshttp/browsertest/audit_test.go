@@ -90,3 +90,15 @@ const audit = `(() => {
 	}
 	return [...wrong, ...bad];
 })()`
+
+// looks lists what does not look right: what is cut off, has slipped beside its place,
+// is broken in the middle of a word, or shows nothing.
+const looks = `(() => {
+	const wrong = [];
+	const all = (q) => [...document.querySelectorAll(q)].filter((e) => e.getClientRects().length > 0);
+	for (const e of all('#nav, .table:not(.scroll)')) if (e.scrollWidth > e.clientWidth + 1) wrong.push('cut off: ' + e.innerText.trim().slice(0, 40));
+	for (const e of all('.card')) if (!e.querySelector('svg') && !e.innerText.replace(e.querySelector('h2')?.innerText || '', '').trim()) wrong.push('nothing in it: ' + (e.getAttribute('aria-label') || e.innerText));
+	for (const e of all('tbody [data-label]')) if (getComputedStyle(e).display === 'grid' && e.childNodes.length > 1) wrong.push('beside its place: ' + e.innerText);
+	for (const e of all('main .id')) if (e.innerText.length < 20 && e.getClientRects().length > 1) wrong.push('a broken word: ' + e.innerText);
+	return wrong;
+})()`

@@ -282,12 +282,11 @@ func testPages(t *testing.T, b *browser, w *world, base string) {
 			for _, wrong := range eval[[]string](b, audit) {
 				t.Errorf("%s, %s: %s", p.name, theme, wrong)
 			}
+			b.rightLooks(p.name+", "+theme, 1200)
 			b.keep(p.name + "-" + theme)
 			b.look(380, 800, theme)
 			time.Sleep(200 * time.Millisecond)
-			if wide := eval[int](b, "document.documentElement.scrollWidth"); wide > 380 {
-				t.Errorf("%s, %s: %d wide on a screen of 380: %s", p.name, theme, wide, eval[string](b, widest))
-			}
+			b.rightLooks(p.name+", "+theme, 380)
 			if p.name == "jobs" || p.name == "timeline" {
 				b.keep(p.name + "-narrow-" + theme)
 			}
@@ -312,12 +311,74 @@ func testPages(t *testing.T, b *browser, w *world, base string) {
 	b.look(1200, 800, "light")
 }
 
+// rightLooks checks what is shown on a screen of a width.
+func (b *browser) rightLooks(page string, width int) {
+	b.t.Helper()
+	if wide := eval[int](b, "document.documentElement.scrollWidth"); wide > width {
+		b.t.Errorf("%s: %d wide on a screen of %d: %s", page, wide, width, eval[string](b, widest))
+	}
+	for _, wrong := range eval[[]string](b, looks) {
+		b.t.Errorf("%s, %d wide: %s", page, width, wrong)
+	}
+}
+
+// TestLongTexts looks at what is long, and at what is not there.
+func TestLongTexts(t *testing.T) {
+	b := newBrowser(t)
+	s, err := chronos.New(chronos.Options{InMemory: true, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	base := serve(t, s, func(*http.Request, chronoshttp.Access) (string, error) { return "", nil }).URL + "/ops/chronos/"
+	look := func(pages ...string) {
+		for _, p := range pages {
+			for _, width := range []int64{320, 380, 820, 980, 1200} {
+				b.look(width, 800, "light")
+				b.open(base, p)
+				b.rightLooks(p, int(width))
+			}
+		}
+	}
+	look("jobs", "timeline", "plots", "week", "cluster") // nothing at all
+	const id = "one/with/a/very-long-name-that-goes-on-and-on-for-more-than-a-line-would-hold-on-any-telephone"
+	for _, j := range []chronos.Job{
+		{ID: id, Description: "A description in a whole sentence, and then some more of it, so that it needs several lines", Schedule: chronos.Cron("CRON_TZ=America/Argentina/Buenos_Aires 0,5,10,15,20,25 1-23/2 1,15 JAN-JUN MON-FRI"),
+			Payload: []byte(strings.Repeat("x", 300)), Labels: map[string]string{"a-long-key-of-a-label": "with-a-long-value"}},
+		{ID: "paused", Schedule: chronos.Every(time.Hour)}, {ID: "report/hourly", Schedule: chronos.Cron("0 * * * *")}, {ID: "delay/remarks", Schedule: chronos.After(time.Hour)},
+	} {
+		j.Handler = "h"
+		if _, err := s.Put(context.Background(), j); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Pause(context.Background(), "paused", "for a reason that takes several words"); err != nil {
+		t.Fatal(err)
+	}
+	look("jobs", "jobs/"+strings.ReplaceAll(id, "/", "%2F"), "week")
+	b.open(base, "jobs/report%2Fhourly")
+	b.has("main dd", "none") // of retries
+	b.lacks("main", "up to 1 attempts")
+	b.wait("!document.querySelector('input[type=radio]')") // one version cannot be compared
+	b.open(base, "jobs/none")
+	b.lacks("[role=alert]", "chronos: chronos:")
+	b.wait("document.querySelector('h1').compareDocumentPosition(document.querySelector('[role=alert]')) & Node.DOCUMENT_POSITION_FOLLOWING")
+}
+
 // TestAudit plants what the audit is to find.
 func TestAudit(t *testing.T) {
 	b := newBrowser(t)
 	b.run(chromedp.Navigate("data:text/html,<h1>a</h1><h3>b</h3><button></button><input><table><tr><td>c</td></tr></table><p style='color:%23999'>pale</p>"))
 	found := strings.Join(eval[[]string](b, audit), "\n")
 	for _, want := range []string{"no name", "no label", "leaves out a level", "without headers", "without a caption", "no main", "no language", "contrast 2.85"} {
+		if !strings.Contains(found, want) {
+			t.Errorf("%q was not found, but:\n%s", want, found)
+		}
+	}
+	b.run(chromedp.Navigate("data:text/html,<main><nav id=nav style='display:block;width:40px;overflow:auto;white-space:nowrap'>much-too-long-for-it</nav><section class=card><h2>empty</h2></section>" +
+		"<table><tbody><tr><td data-label=a style='display:grid'><i>one</i><i>two</i></table><p style='width:20px'><a class=id style='overflow-wrap:anywhere'>broken</a></main>"))
+	found = strings.Join(eval[[]string](b, looks), "\n")
+	for _, want := range []string{"cut off: much", "nothing in it: empty", "beside its place: one", "a broken word: broken"} {
 		if !strings.Contains(found, want) {
 			t.Errorf("%q was not found, but:\n%s", want, found)
 		}
