@@ -10,9 +10,10 @@ import (
 	"github.com/chronos-go/chronos/store"
 )
 
-// Snapshot implements raft.FSM. It is cheap: it pins a read transaction. A
-// stopped state machine has none: Raft believes that every entry it handed
-// over was applied, so a snapshot would claim what the state does not hold.
+// Snapshot implements raft.FSM. It is cheap: it pins a state, once Badger has it
+// without the log, which may be shortened behind a snapshot. A stopped state machine
+// has none: Raft believes that every entry it handed over was applied, so a snapshot
+// would claim what the state does not hold.
 func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 	if err := f.stopped(); err != nil {
 		return nil, stoppedBy(err)
@@ -21,6 +22,9 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 		if err := g.Check(); err != nil {
 			return nil, err
 		}
+	}
+	if err := f.st.Flush(); err != nil {
+		return nil, err
 	}
 	return &snapshotter{content: f.st.Snapshot(), stop: f.stopCh, fail: f.stop}, nil
 }

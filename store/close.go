@@ -1,5 +1,7 @@
 package store
 
+import "errors"
+
 // Close ends the store and marks the stop as clean. It waits for open views,
 // snapshots and the open transaction, if there is one; scans under way end
 // early with ErrClosed. When the disk has
@@ -19,11 +21,23 @@ func (s *Store) Close() error {
 	if err := s.roomToClose(g); err != nil {
 		return err
 	}
-	err := s.shut(g)
+	err := s.lastFlush(g)
+	if errors.Is(err, ErrDiskFull) {
+		return err
+	}
+	err = errors.Join(err, s.shut(g))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.gen = nil
 	return err
+}
+
+// lastFlush writes what is pending, unless an earlier write failed.
+func (s *Store) lastFlush(g *generation) error {
+	if s.failure() != nil {
+		return nil
+	}
+	return s.flush(g)
 }
 
 // shutOut lets nobody in any more and hurries those who are in.

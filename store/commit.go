@@ -1,18 +1,16 @@
 package store
 
 import (
-	"errors"
-	"fmt"
+	"maps"
+	"slices"
 
-	"github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/proto"
 )
 
-// Commit makes everything the transaction did durable, in one step with the
-// applied index for every reader and every later start. On ErrDiskFull nothing was touched and the transaction lives:
-// call Commit again when there is room. After any other error it is over, and
-// nothing of it is promised to be there or not to be there: the store refuses
-// further writes until it is opened again.
+// Commit makes everything the transaction did the state that everybody reads, in one
+// step with the applied index. It is durable by the log that it came from; Badger has
+// it by the next Flush. On ErrDiskFull nothing was touched and the transaction
+// lives: call Commit again when there is room. After any other error it is over.
 func (t *Tx) Commit() error {
 	if t.over != nil {
 		return t.over
@@ -21,80 +19,64 @@ func (t *Tx) Commit() error {
 		t.end(err, false)
 		return err
 	}
-	if err := t.s.checkRoom(t.gen); err != nil {
+	if err := t.s.room(t.gen); err != nil {
 		return err
 	}
-	commit := t.commit
-	if t.large() {
-		commit = t.commitLarge
-	}
-	err := t.gen.write(commit)
-	if !errors.Is(err, ErrDiskFull) {
-		t.end(ErrClosed, err == nil)
-	}
-	return err
-}
-
-func (t *Tx) commit() error {
-	w := t.gen.db.NewTransaction(true)
-	defer w.Discard()
 	next := proto.CloneOf(t.applied)
-	last := t.s.applied.Load()
-	next.Digest, next.Records = last.Digest, last.Records
-	for _, seg := range t.overlay.segments {
-		for _, list := range [2][]*cell{seg.dirty, seg.fresh} {
-			for _, c := range list {
-				if err := stage(w, c, next); err != nil {
-					return tooBig(err)
-				}
-			}
-		}
-	}
-	value, err := seal(keyApplied, next)
-	if err != nil {
-		return err
-	}
-	if err := w.Set(keyApplied, value); err != nil {
-		return tooBig(err)
-	}
-	if err := t.stageFormat(w, next); err != nil {
-		return tooBig(err)
-	}
-	if err := w.Commit(); err != nil {
-		if errors.Is(err, badger.ErrTxnTooBig) {
-			return tooBig(err)
-		}
-		// Badger has put the writes in its memtable before it could not sync
-		// them: what a restart will find is open.
-		return t.s.fail(err)
-	}
-	if err := t.gen.committed(next.Index, t.bytes); err != nil {
-		return t.s.fail(err)
+	l := newLayer(t.changes(next), next)
+	if t.gen.pending.add(l) {
+		t.s.flushSoon()
 	}
 	t.s.applied.Store(next)
+	t.end(ErrClosed, true)
 	return nil
 }
 
-// stage writes one cell and accounts for it in digest and count.
-func stage(w *badger.Txn, c *cell, next *Applied) error {
-	if !c.changed() {
+// room asks whether there may be one more commit: there has to be room on the disk
+// for what waits for it, and not too much of that.
+func (s *Store) room(g *generation) error {
+	if err := s.checkRoom(g); err != nil {
+		return err
+	}
+	if !g.pending.crowded() {
 		return nil
 	}
+	return s.flush(g)
+}
+
+// flushSoon wakes who writes to Badger.
+func (s *Store) flushSoon() {
+	select {
+	case s.enough <- struct{}{}:
+	default:
+	}
+}
+
+// changes is what the transaction has changed, in key order, and what that does to the
+// digest and the count.
+func (t *Tx) changes(next *Applied) []delta {
+	last := t.s.applied.Load()
+	next.Digest, next.Records = last.Digest, last.Records
+	out := make([]delta, 0, t.cells)
+	for _, name := range slices.Sorted(maps.Keys(t.overlay.segments)) {
+		for _, c := range t.overlay.segments[name].settle() {
+			if c.changed() {
+				out = append(out, delta{key: c.key, value: c.value, had: c.old != nil})
+				account(c, next)
+			}
+		}
+	}
+	return out
+}
+
+// account keeps digest and count in step with one cell.
+func account(c *cell, next *Applied) {
 	if c.old != nil {
 		next.Digest -= recordHash(c.key, c.old)
 		next.Records--
 	}
-	if c.value == nil {
-		return w.Delete(c.key)
+	if c.value != nil {
+		next.Digest += recordHash(c.key, c.value)
+		next.Records++
 	}
-	next.Digest += recordHash(c.key, c.value)
-	next.Records++
-	return w.Set(c.key, c.value)
-}
-
-func tooBig(err error) error {
-	if errors.Is(err, badger.ErrTxnTooBig) {
-		return fmt.Errorf("%w: one transaction takes %d cells and %d bytes", ErrTooBig, MaxCells, MaxBytes)
-	}
-	return err
 }

@@ -33,11 +33,12 @@ func fetch(txn *badger.Txn, key []byte) (value []byte, err error) {
 // cursor walks committed records and checks each one. Only the calls into
 // Badger run under recover, never what the caller does between them.
 type cursor struct {
-	it     *badger.Iterator
-	prefix []byte
-	key    []byte // of the record under the cursor; valid until the next move
-	value  []byte
-	ok     bool
+	it      *badger.Iterator
+	prefix  []byte
+	reverse bool
+	key     []byte // of the record under the cursor; valid until the next move
+	value   []byte
+	ok      bool
 }
 
 func newCursor(txn *badger.Txn, prefix []byte, reverse bool) (c *cursor, err error) {
@@ -48,10 +49,21 @@ func newCursor(txn *badger.Txn, prefix []byte, reverse bool) (c *cursor, err err
 	if !reverse { // Badger's own prefix bound does not fit a seek from behind it
 		o.Prefix = prefix
 	}
-	return &cursor{it: txn.NewIterator(o), prefix: prefix}, nil
+	return &cursor{it: txn.NewIterator(o), prefix: prefix, reverse: reverse}, nil
 }
 
 func (c *cursor) close() { c.it.Close() }
+
+// begin moves to the first record in the direction of the cursor, from start on.
+func (c *cursor) begin(start []byte) error {
+	if err := c.seek(start); err != nil {
+		return err
+	}
+	if c.reverse && !c.ok && len(c.key) > 0 && bytes.Equal(c.key, start) {
+		return c.next() // the seek may stop on the first key behind the prefix
+	}
+	return nil
+}
 
 func (c *cursor) seek(key []byte) (err error) {
 	defer trap(&err)

@@ -66,6 +66,14 @@ func jobs(t testing.TB, s *Store, from, n int) {
 	})
 }
 
+// flush writes what is pending, as a kill does not.
+func flush(t testing.TB, s *Store) {
+	t.Helper()
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // dump is everything two equal stores agree on, as text.
 func dump(t testing.TB, s *Store) string {
 	t.Helper()
@@ -286,6 +294,7 @@ func TestFailedCommitStopsWriting(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Options{Dir: dir})
 	jobs(t, s, 0, 1)
+	flush(t, s)
 	_ = s.fail(errors.New("msync: input/output error"))
 	tx := s.Begin()
 	if err := tx.Commit(); !errors.Is(err, ErrFailed) {

@@ -20,6 +20,7 @@ type generation struct {
 	mark  *watermark // nil in memory
 
 	overlay *overlay // of the one transaction that is open
+	pending pending  // committed, and not yet in Badger
 
 	aborted atomic.Bool // the store closes: readers shall come to an end
 
@@ -35,7 +36,7 @@ type generation struct {
 }
 
 func newGeneration(name, dir string, db *badger.DB) *generation {
-	return &generation{name: name, dir: dir, db: db, overlay: newOverlay(), idle: make(chan struct{})}
+	return &generation{name: name, dir: dir, db: db, overlay: newOverlay(), pending: pending{db: db}, idle: make(chan struct{})}
 }
 
 // openGeneration opens Badger in a directory and what stands beside it.
@@ -62,13 +63,14 @@ func (g *generation) close() (err error) {
 	defer g.writing.Unlock()
 	g.wakeLocked()
 	g.shut = true
+	g.pending.close()
 	if g.mark != nil {
 		g.mark.close()
 	}
 	return g.db.Close()
 }
 
-// committed is told of every commit before it is acknowledged.
+// committed is told of everything that Badger has written.
 func (g *generation) committed(index uint64, size int) error {
 	if g.files == nil {
 		return nil

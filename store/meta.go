@@ -19,18 +19,6 @@ const (
 // directory, and the snapshots made of it, before it does anything.
 func formatOf(a *Applied) uint32 { return max(a.GetLevel(), firstFormat) }
 
-// stageFormat writes the format where a batch changes it.
-func (t *Tx) stageFormat(w *badger.Txn, next *Applied) error {
-	if formatOf(next) == formatOf(t.s.applied.Load()) {
-		return nil
-	}
-	value, err := seal(keyFormat, &Format{Version: formatOf(next), LogId: t.s.LogID()})
-	if err != nil {
-		return err
-	}
-	return w.Set(keyFormat, value)
-}
-
 var (
 	keyApplied = []byte(prefixMeta + "applied")
 	keyFormat  = []byte(prefixMeta + "format")
@@ -57,23 +45,8 @@ func readApplied(txn *badger.Txn) (*Applied, error) {
 func writeMeta(db *badger.DB, format *Format, applied *Applied) error {
 	w := db.NewTransaction(true)
 	defer w.Discard()
-	if format != nil {
-		value, err := seal(keyFormat, format)
-		if err != nil {
-			return err
-		}
-		if err := w.Set(keyFormat, value); err != nil {
-			return err
-		}
-	}
-	if applied != nil {
-		value, err := seal(keyApplied, applied)
-		if err != nil {
-			return err
-		}
-		if err := w.Set(keyApplied, value); err != nil {
-			return err
-		}
+	if err := stageMeta(w, format, applied); err != nil {
+		return err
 	}
 	return w.Commit()
 }

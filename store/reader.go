@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 
-	"github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -11,9 +10,9 @@ import (
 // committed batch. It is valid until the function given to View returns.
 type Reader struct {
 	records
-	gen     *generation
-	txn     *badger.Txn
-	applied *Applied
+	gen  *generation
+	view *view
+	log  string // the log ID
 }
 
 // View runs fn on the state as it is now. Commits go on beside it; Close and
@@ -28,33 +27,28 @@ func (s *Store) View(fn func(r *Reader) error) error {
 	if err != nil {
 		return err
 	}
-	defer r.txn.Discard()
+	defer r.view.release()
 	return fn(r)
 }
 
-// newReader pins what is committed, never the half of a large commit.
+// newReader pins what is committed.
 func (s *Store) newReader(g *generation) (*Reader, error) {
-	s.whole.RLock()
-	defer s.whole.RUnlock()
-
-	r := &Reader{gen: g, txn: g.db.NewTransaction(false)}
-	r.src = r
-	applied, err := readApplied(r.txn)
+	v, err := g.pending.view()
 	if err != nil {
-		r.txn.Discard()
 		return nil, err
 	}
-	r.applied = applied
+	r := &Reader{gen: g, view: v, log: s.LogID()}
+	r.src = r
 	return r, nil
 }
 
 // Applied is where in the log this view stands.
-func (r *Reader) Applied() *Applied { return proto.CloneOf(r.applied) }
+func (r *Reader) Applied() *Applied { return proto.CloneOf(r.view.applied) }
 
 // Get reads one record; false when it is absent. ErrCorrupt when what is on
 // disk is not what was written.
 func (r *Reader) Get(key []byte, into proto.Message) (bool, error) {
-	value, err := fetch(r.txn, key)
+	value, err := r.view.get(key)
 	if err != nil || value == nil {
 		return false, err
 	}
@@ -86,32 +80,15 @@ func (r *Reader) ScanReverse(prefix, from []byte, fn func(key []byte, decode fun
 }
 
 func (r *Reader) walk(prefix, start []byte, reverse bool, fn func(key []byte, decode func(proto.Message) error) (bool, error)) error {
-	c, err := newCursor(r.txn, prefix, reverse)
+	sc, err := r.view.scan(prefix, start, reverse)
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	if err := c.seek(start); err != nil {
-		return err
-	}
-	if reverse && !c.ok && len(c.key) > 0 && bytes.Equal(c.key, start) {
-		// the seek may stop on the first key behind the prefix
-		if err := c.next(); err != nil {
-			return err
-		}
-	}
-	dec := func(m proto.Message) error { return decode(c.key, c.value[envelopeHeader:], m) }
-	for c.ok {
+	defer sc.close()
+	return sc.each(func(key []byte, decode func(proto.Message) error) (bool, error) {
 		if r.gen.aborted.Load() {
-			return ErrClosed
+			return false, ErrClosed
 		}
-		more, err := fn(c.key, dec)
-		if err != nil || !more {
-			return err
-		}
-		if err := c.next(); err != nil {
-			return err
-		}
-	}
-	return nil
+		return fn(key, decode)
+	})
 }

@@ -181,7 +181,7 @@ func (s *Store) readBack(g *generation) error {
 	if err != nil {
 		return err
 	}
-	defer r.txn.Discard()
+	defer r.view.release()
 	return r.verify(s.ctx)
 }
 
@@ -248,7 +248,7 @@ func (s *Store) roomToClose(g *generation) error {
 	if s.guard == nil {
 		return nil
 	}
-	return s.guard.checkLast(g.files.unwritten())
+	return s.guard.checkLast(g.files.unwritten() + int64(g.pending.size()))
 }
 
 func (s *Store) remove(g *generation) {

@@ -118,6 +118,7 @@ func TestRestoreKilled(t *testing.T) {
 	}
 	s := open(t, o)
 	jobs(t, s, 0, 100)
+	flush(t, s)
 	before := dump(t, s)
 	if err := s.Restore(bytes.NewReader(stream)); err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func (sn *Snapshot) Release() {
 	if sn.r == nil {
 		return
 	}
-	sn.r.txn.Discard()
+	sn.r.view.release()
 	sn.r.gen.leave()
 	sn.r, sn.err = nil, ErrClosed
 }
@@ -60,14 +60,10 @@ func (sn *Snapshot) WriteTo(w io.Writer) (int64, error) {
 }
 
 func (sn *Snapshot) write(f *frameWriter) error {
-	format := &Format{}
-	if err := readMeta(sn.r.txn, keyFormat, format); err != nil {
-		return err
-	}
 	if err := f.magic(); err != nil {
 		return err
 	}
-	head, err := snapshotHead(format, sn.r.applied)
+	head, err := snapshotHead(&Format{Version: formatOf(sn.r.view.applied), LogId: sn.r.log}, sn.r.view.applied)
 	if err != nil {
 		return err
 	}

@@ -55,9 +55,8 @@ type Store struct {
 	failed  atomic.Pointer[error]
 	txOpen  atomic.Bool
 
-	exclusive sync.Mutex   // one Restore or Close at a time
-	whole     sync.RWMutex // held while a large commit is half done: see large.go
-	mu        sync.Mutex   // what follows
+	exclusive sync.Mutex // one Restore or Close at a time
+	mu        sync.Mutex // what follows
 	gen       *generation
 	badgers   []*generation // every one whose Badger is open
 	closed    bool
@@ -65,6 +64,7 @@ type Store struct {
 	stop    context.CancelFunc
 	ctx     context.Context
 	refused chan struct{}  // wakes the watch
+	enough  chan struct{}  // wakes the flusher
 	wg      sync.WaitGroup // collector, verification, removal of old generations
 }
 
@@ -72,7 +72,7 @@ type Store struct {
 // Whatever looks wrong is ErrCorrupt: the caller quarantines the state and
 // rebuilds it. ErrDiskFull, ErrLocked and ErrFormat say what they say.
 func Open(o Options) (s *Store, err error) {
-	s = &Store{opts: o, log: o.Logger, layout: layoutOf(o.Dir), refused: make(chan struct{}, 1)}
+	s = &Store{opts: o, log: o.Logger, layout: layoutOf(o.Dir), refused: make(chan struct{}, 1), enough: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -97,6 +97,7 @@ func Open(o Options) (s *Store, err error) {
 	if err != nil {
 		return s, err
 	}
+	s.startFlusher()
 	s.startCollector()
 	s.startWatch()
 	return s, s.verifyStart()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -14,14 +13,13 @@ var (
 	errScanning = errors.New("store: no writing within a scan of the same transaction")
 )
 
-// Tx collects what one batch of log entries does and commits it as one Badger
-// transaction, together with the index up to which the log is applied. It
-// reads its own writes. Not safe for concurrent use, and one at a time.
+// Tx collects what one batch of log entries does and commits it as a whole,
+// together with the index up to which the log is applied. It reads its own writes. Not safe for concurrent use, and one at a time.
 type Tx struct {
 	records
 	s       *Store
 	gen     *generation
-	read    *badger.Txn
+	view    *view
 	overlay *overlay
 	applied *Applied
 	cells   int // dirty cells
@@ -45,8 +43,14 @@ func (s *Store) Begin() *Tx {
 		t.over = errTxOpen
 		return t
 	}
-	t.gen, t.overlay = g, g.overlay
-	t.read = g.db.NewTransaction(false)
+	v, err := g.pending.view()
+	if err != nil {
+		s.txOpen.Store(false)
+		g.leave()
+		t.over = err
+		return t
+	}
+	t.gen, t.overlay, t.view = g, g.overlay, v
 	t.applied = s.Applied()
 	return t
 }
@@ -77,7 +81,7 @@ func (t *Tx) cell(key []byte) (*segment, *cell, error) {
 	if c := t.overlay.find(seg, key); c != nil {
 		return seg, c, nil
 	}
-	old, err := fetch(t.read, key)
+	old, err := t.view.get(key)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -156,50 +160,23 @@ func (t *Tx) Scan(prefix, from []byte, fn func(key []byte, decode func(proto.Mes
 	if bytes.Compare(from, start) > 0 {
 		start = from
 	}
-	c, err := newCursor(t.read, prefix, false)
+	sc, err := t.view.scan(prefix, start, false, own(t.overlay.within(prefix, start)))
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	if err := c.seek(start); err != nil {
-		return err
-	}
+	defer sc.close()
 	t.scans++
 	defer func() { t.scans-- }()
-	return merge(c, t.overlay.within(prefix, start), fn)
+	return sc.each(fn)
 }
 
-// merge walks committed records and own writes as one ascending sequence.
-func merge(c *cursor, own []*cell, fn func(key []byte, decode func(proto.Message) error) (bool, error)) error {
-	var key, value []byte
-	dec := func(m proto.Message) error { return decode(key, value[envelopeHeader:], m) }
-	for c.ok || len(own) > 0 {
-		order := 1 // committed record first
-		if len(own) > 0 {
-			order = -1
-			if c.ok {
-				order = bytes.Compare(own[0].key, c.key)
-			}
-		}
-		if order <= 0 {
-			key, value = own[0].key, own[0].value
-			own = own[1:]
-		} else {
-			key, value = c.key, c.value
-		}
-		if value != nil {
-			more, err := fn(key, dec)
-			if err != nil || !more {
-				return err
-			}
-		}
-		if order >= 0 {
-			if err := c.next(); err != nil {
-				return err
-			}
-		}
+// own is what this transaction has written so far.
+func own(cells []*cell) run {
+	r := run{changes: make([]delta, len(cells))}
+	for i, c := range cells {
+		r.changes[i] = delta{key: c.key, value: c.value}
 	}
-	return nil
+	return r
 }
 
 // Discard ends the transaction without a trace. After Commit it does nothing.
@@ -211,7 +188,7 @@ func (t *Tx) end(why error, committed bool) {
 	}
 	t.over = why
 	t.overlay.end(committed)
-	t.read.Discard()
+	t.view.release()
 	t.gen.leave()
 	t.gen = nil
 	t.overlay = nil

@@ -34,32 +34,35 @@ func (r *Reader) verify(ctx context.Context) error {
 
 // match compares a sum over all records with the applied record's.
 func (r *Reader) match(digest, count uint64) error {
-	if digest != r.applied.Digest || count != r.applied.Records {
+	if digest != r.view.applied.Digest || count != r.view.applied.Records {
 		return corrupt("at index %d there should be %d records with digest %016x, there are %d with %016x",
-			r.applied.Index, r.applied.Records, r.applied.Digest, count, digest)
+			r.view.applied.Index, r.view.applied.Records, r.view.applied.Digest, count, digest)
 	}
 	return nil
 }
 
 // each walks all records, the engine's own left out, as bytes.
 func (r *Reader) each(fn func(key, value []byte) error) error {
-	c, err := newCursor(r.txn, nil, false)
+	sc, err := r.view.scan(nil, nil, false)
 	if err != nil {
 		return err
 	}
-	defer c.close()
-	for err = c.seek(nil); err == nil && c.ok; err = c.next() {
+	defer sc.close()
+	for {
+		ok, err := sc.next()
+		if err != nil || !ok {
+			return err
+		}
 		if r.gen.aborted.Load() {
 			return ErrClosed
 		}
-		if bytes.HasPrefix(c.key, []byte(prefixMeta)) {
+		if bytes.HasPrefix(sc.key, []byte(prefixMeta)) {
 			continue
 		}
-		if err := fn(c.key, c.value); err != nil {
+		if err := fn(sc.key, sc.value); err != nil {
 			return err
 		}
 	}
-	return err
 }
 
 // verifyStart checks what was opened: at once after an unclean stop when there
@@ -96,7 +99,7 @@ func (s *Store) Dump(fn func(key, value []byte) error) error {
 		if err := r.each(fn); err != nil {
 			return err
 		}
-		value, err := marshal.Marshal(proto.Message(r.applied))
+		value, err := marshal.Marshal(proto.Message(r.view.applied))
 		if err != nil {
 			return err
 		}
