@@ -155,6 +155,11 @@ func (e *entry) fireRuns(s *subject, runs []*Run) (used bool, err error) {
 			return true, nil
 		}
 		base := store.ScheduledKey(run.Due, s.job.Generation)
+		if run.Due > s.st.LastDue { // no row of this generation is beyond it
+			if err := e.tx.NoExecution(s.id, base); err != nil {
+				return false, err
+			}
+		}
 		s.st.LastDue = max(s.st.LastDue, run.Due)
 		if stands, err := e.firedBefore(s, base, run.Due); err != nil {
 			return false, err

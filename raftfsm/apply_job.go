@@ -98,6 +98,7 @@ func (e *entry) create(s *subject, c *Put) error {
 
 func (e *entry) edit(s *subject, c *Put) error {
 	s.keep = true
+	s.rewrite()
 	s.rec.Version++
 	s.rec.UpdatedAt, s.rec.Actor, s.rec.Note = e.now, e.cmd.Actor, e.cmd.Note
 	old := s.rec.Definition
@@ -327,6 +328,7 @@ func (e *entry) bury(s *subject) error {
 		return err
 	}
 	e.stir(s.rec.Definition.ConcurrencyKey) // who waits there for this job may wait no more
+	s.rewrite()
 	s.rec.Deleted = true
 	s.rec.Version++
 	// What it was stands in the version before; retention goes on.

@@ -70,7 +70,7 @@ func (a *auditor) job(id string) error {
 			return fmt.Errorf("is due though deleted or paused")
 		}
 	}
-	c := &counts{on: map[string]bool{}}
+	c := &counts{on: map[string]bool{}, st: st}
 	err = a.r.Executions(id, "", func(exec string, x *store.Execution) (bool, error) {
 		return true, a.row(c, id, exec, rec, x)
 	})
@@ -105,6 +105,7 @@ func (a *auditor) job(id string) error {
 }
 
 type counts struct {
+	st           *store.Schedule
 	active, rows uint64
 	buffered     int
 	byExec       map[string]uint64
@@ -118,6 +119,9 @@ func (a *auditor) row(c *counts, id, exec string, rec *store.Job, x *store.Execu
 	}
 	if x.Slot != "" {
 		a.slots[x.Slot]++
+	}
+	if x.Origin == store.Origin_ORIGIN_SCHEDULE && x.Generation == c.st.Generation && max(x.Due, x.RangeTo) > c.st.LastDue {
+		return fmt.Errorf("%s is beyond the newest instant %d", exec, c.st.LastDue)
 	}
 	if x.Status != store.Status_STATUS_PENDING {
 		if x.Slot != "" {

@@ -158,6 +158,14 @@ func (e *entry) load(id string) (*subject, error) {
 	return s, nil
 }
 
+// rewrite makes the job's record the command's own: others read the one in the store.
+func (s *subject) rewrite() {
+	s.rec = proto.CloneOf(s.rec)
+	if s.job != nil {
+		s.job = s.rec
+	}
+}
+
 func (e *entry) save(s *subject) error {
 	if s.rec == nil {
 		return nil
@@ -185,7 +193,11 @@ func (e *entry) setNext(s *subject, due int64) error {
 		return nil
 	}
 	e.eff.dueAt(due)
-	return e.tx.PutDue(store.DueEntry{At: due, Kind: store.DueTick, Job: s.id})
+	tick := store.DueEntry{At: due, Kind: store.DueTick, Job: s.id}
+	if err := e.tx.NoDue(tick); err != nil { // a job has one tick at the most
+		return err
+	}
+	return e.tx.PutDue(tick)
 }
 
 func (e *entry) clearNext(s *subject) error {

@@ -17,7 +17,8 @@ const baseJobs = 300
 // snapshot, entries; the log does not reach back to the start any more.
 type base struct {
 	clean   string // after an orderly stop
-	killed  string // as a kill would have left it
+	killed  string // as a kill would have left it, with a state that is up to date
+	behind  string // the same, with one that is not
 	earlier string // killed 20 jobs before
 	sum     string
 	applied uint64
@@ -37,8 +38,11 @@ func makeBase(t testing.TB) *base {
 	}
 	b := &base{clean: dir}
 	fill(t, n, 270, 280)
+	flushState(t, n)
 	b.earlier = copyDir(t, dir)
 	fill(t, n, 280, baseJobs)
+	b.behind = copyDir(t, dir)
+	flushState(t, n)
 	b.killed = copyDir(t, dir)
 	b.sum = sum(t, n)
 	b.applied = n.Status().AppliedIndex
@@ -49,6 +53,13 @@ func makeBase(t testing.TB) *base {
 		t.Fatal(err)
 	}
 	return b
+}
+
+func flushState(t testing.TB, n *Node) {
+	t.Helper()
+	if err := n.st.Flush(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func tear(b []byte) []byte { return b[:len(b)/2] }
@@ -98,6 +109,7 @@ func TestRecovery(t *testing.T) {
 		with   func(*Config)
 		refuse string // part of the error; "" means it must come back whole
 		quiet  bool   // nothing to repair
+		state  bool   // the log has not all of it: the state has to
 	}
 	for _, c := range []scenario{
 		{name: "nothing", quiet: true},
@@ -105,7 +117,7 @@ func TestRecovery(t *testing.T) {
 		{name: "state pointer damaged", harm: alterIn(flipMiddle, "state", "CURRENT")},
 		{name: "state pointer gone", harm: drop("state/CURRENT")},
 		{name: "state older than the log", harm: oldState, quiet: true},
-		{name: "log older than the state", harm: oldLog},
+		{name: "log older than the state", harm: oldLog, state: true},
 		{name: "newest snapshot damaged", harm: snapshot(0, snapshotContent, flipMiddle), quiet: true},
 		{name: "newest snapshot damaged, state gone", harm: both(drop("state"), snapshot(0, snapshotContent, flipMiddle))},
 		{name: "newest snapshot's meta damaged, state gone", harm: both(drop("state"), snapshot(0, "meta.json", tear))},
@@ -113,12 +125,12 @@ func TestRecovery(t *testing.T) {
 		{name: "snapshots gone", harm: drop("snapshots")},
 		{name: "snapshots and state gone", harm: both(drop("snapshots"), drop("state")), refuse: "cannot be put together"},
 		{name: "raft.db gone", harm: drop(logName), refuse: "TrustView"},
-		{name: "raft.db gone, view trusted", harm: drop(logName), with: trust},
+		{name: "raft.db gone, view trusted", harm: drop(logName), with: trust, state: true},
 		{name: "raft.db and state gone", harm: both(drop(logName), drop("state")), refuse: "missing"},
 		{name: "raft.db and snapshots gone", harm: both(drop(logName), drop("snapshots")), refuse: "missing"},
-		{name: "raft.db and snapshots gone, view trusted", harm: both(drop(logName), drop("snapshots")), with: trust},
+		{name: "raft.db and snapshots gone, view trusted", harm: both(drop(logName), drop("snapshots")), with: trust, state: true},
 		{name: "raft.db torn", harm: alterIn(func(b []byte) []byte { return b[:5*4096] }, logName), refuse: "truncated"},
-		{name: "raft.db torn, view trusted", harm: alterIn(func(b []byte) []byte { return b[:5*4096] }, logName), with: trust},
+		{name: "raft.db torn, view trusted", harm: alterIn(func(b []byte) []byte { return b[:5*4096] }, logName), with: trust, state: true},
 		{name: "raft.db empty", harm: alterIn(func([]byte) []byte { return nil }, logName), refuse: "no valid meta page"},
 		{name: "raft.db is something else", harm: alterIn(func(b []byte) []byte { return bytes.Repeat([]byte("x"), len(b)) }, logName), refuse: "not a Bolt file"},
 		{name: "half-made new log left over", harm: func(t *testing.T, dir string) {
@@ -131,7 +143,10 @@ func TestRecovery(t *testing.T) {
 			}
 		}, quiet: true},
 	} {
-		for _, from := range []struct{ name, dir string }{{"stopped", b.clean}, {"killed", b.killed}} {
+		for _, from := range []struct{ name, dir string }{{"stopped", b.clean}, {"killed", b.killed}, {"behind", b.behind}} {
+			if c.state && from.name == "behind" {
+				continue
+			}
 			t.Run(c.name+"/"+from.name, func(t *testing.T) {
 				t.Parallel()
 				dir := copyDir(t, from.dir)

@@ -43,6 +43,9 @@ func (e *entry) each(s *subject, base string, made func() *store.Execution, prep
 		if old != nil {
 			continue // the same occurrence a second time: the first one stands
 		}
+		if err := e.tx.NoActive(s.id, exec); err != nil {
+			return nil, 0, err
+		}
 		if prepare != nil {
 			if err := prepare(exec); err != nil {
 				return nil, 0, err

@@ -25,7 +25,9 @@ func (t *Tx) Commit() error {
 	next := proto.CloneOf(t.applied)
 	l := newLayer(t.changes(next), next)
 	if t.gen.pending.add(l) {
-		t.s.flushSoon()
+		signal(t.s.enough)
+	} else {
+		signal(t.s.dirty)
 	}
 	t.s.applied.Store(next)
 	t.end(ErrClosed, true)
@@ -44,10 +46,10 @@ func (s *Store) room(g *generation) error {
 	return s.flush(g)
 }
 
-// flushSoon wakes who writes to Badger.
-func (s *Store) flushSoon() {
+// signal wakes who writes to Badger.
+func signal(ch chan<- struct{}) {
 	select {
-	case s.enough <- struct{}{}:
+	case ch <- struct{}{}:
 	default:
 	}
 }

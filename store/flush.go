@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 	"google.golang.org/protobuf/proto"
@@ -108,13 +109,29 @@ func stageMeta(w *badger.Txn, format *Format, applied *Applied) error {
 	return nil
 }
 
-// startFlusher writes what is pending whenever a commit finds that it is enough.
+// flushDelay is how long a commit is pending at the most, on a disk with room. It bounds
+// what a start after a crash applies again, and what is lost with a log that is lost.
+const flushDelay = time.Second
+
+// startFlusher writes what is pending: when a commit finds that it is enough, and some
+// time after the first.
 func (s *Store) startFlusher() {
 	s.wg.Go(func() {
+		t := time.NewTimer(flushDelay)
+		defer t.Stop()
+		armed := true
 		for {
 			select {
 			case <-s.ctx.Done():
 				return
+			case <-s.dirty:
+				if !armed {
+					t.Reset(flushDelay)
+					armed = true
+				}
+				continue
+			case <-t.C:
+				armed = false
 			case <-s.enough:
 			}
 			err := s.Flush()

@@ -11,6 +11,7 @@ type cell struct {
 	key   []byte // the same
 	old   []byte // committed value, nil when absent
 	value []byte // value in this transaction, nil when absent
+	job   *Job   // value of a job's record, decoded; nil until somebody asks
 	dirty bool
 }
 
@@ -94,8 +95,10 @@ func (o *overlay) end(committed bool) {
 			for _, c := range list {
 				if committed {
 					c.old = c.value
+				} else {
+					c.value, c.job = c.old, nil
 				}
-				c.value, c.dirty = c.old, false
+				c.dirty = false
 				if c.old == nil && !s.rememberNil {
 					delete(s.young, c.name)
 				}

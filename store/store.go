@@ -64,7 +64,8 @@ type Store struct {
 	stop    context.CancelFunc
 	ctx     context.Context
 	refused chan struct{}  // wakes the watch
-	enough  chan struct{}  // wakes the flusher
+	dirty   chan struct{}  // tells the flusher that there is something
+	enough  chan struct{}  // and that there is much
 	wg      sync.WaitGroup // collector, verification, removal of old generations
 }
 
@@ -72,7 +73,7 @@ type Store struct {
 // Whatever looks wrong is ErrCorrupt: the caller quarantines the state and
 // rebuilds it. ErrDiskFull, ErrLocked and ErrFormat say what they say.
 func Open(o Options) (s *Store, err error) {
-	s = &Store{opts: o, log: o.Logger, layout: layoutOf(o.Dir), refused: make(chan struct{}, 1), enough: make(chan struct{}, 1)}
+	s = &Store{opts: o, log: o.Logger, layout: layoutOf(o.Dir), refused: make(chan struct{}, 1), dirty: make(chan struct{}, 1), enough: make(chan struct{}, 1)}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -88,6 +88,37 @@ func (t *Tx) cell(key []byte) (*segment, *cell, error) {
 	return seg, t.overlay.learn(seg, key, old), nil
 }
 
+// absent takes a caller's word that there is no such record: the tables need not be
+// asked. What is known already stands.
+func (t *Tx) absent(key []byte) error {
+	if t.over != nil {
+		return t.over
+	}
+	if seg := t.overlay.segment(key); t.overlay.find(seg, key) == nil {
+		t.overlay.learn(seg, key, nil)
+	}
+	return nil
+}
+
+// Job reads jobs/{id}; nil when there is none. The record is shared by all who read
+// it, also after the transaction: whoever changes it changes a copy.
+func (t *Tx) Job(id string) (*Job, error) {
+	key := jobKey(id)
+	_, c, err := t.cell(key)
+	if err != nil || c.value == nil {
+		return nil, err
+	}
+	if c.job == nil {
+		j := &Job{}
+		if err := decode(key, c.value[envelopeHeader:], j); err != nil {
+			return nil, err
+		}
+		c.job = j
+		t.overlay.size += 4*len(c.value) + 200 // what that takes, roughly
+	}
+	return c.job, nil
+}
+
 // Get reads a record as this transaction sees it; false when it is absent.
 func (t *Tx) Get(key []byte, into proto.Message) (bool, error) {
 	_, c, err := t.cell(key)
@@ -129,7 +160,7 @@ func (t *Tx) set(key, value []byte) error {
 		t.cells++
 		t.bytes += len(key) + len(value) + cellCost
 	}
-	c.value = value
+	c.value, c.job = value, nil
 	seg.touch(c)
 	return nil
 }

@@ -42,6 +42,16 @@ func (t *Tx) PutExecution(job, exec string, x *Execution) error {
 // DeleteExecution removes executions/{job}/{exec}.
 func (t *Tx) DeleteExecution(job, exec string) error { return t.Delete(executionKey(job, exec)) }
 
+// NoExecution, NoActive and NoDue say that there is no such record, which the caller knows
+// by other records. It spares a look into the tables, and must be true.
+func (t *Tx) NoExecution(job, exec string) error { return t.absent(executionKey(job, exec)) }
+
+// NoActive is like NoExecution.
+func (t *Tx) NoActive(job, exec string) error { return t.absent(activeKey(job, exec)) }
+
+// NoDue is like NoExecution.
+func (t *Tx) NoDue(e DueEntry) error { return t.absent(dueKey(e.At, e.Kind, e.Job, e.Exec)) }
+
 // PutLock writes locks/{job}, or locks/{job}@{node}.
 func (t *Tx) PutLock(job string, l *Lock) error { return t.Put(lockKey(job), l) }
 
