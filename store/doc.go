@@ -11,14 +11,19 @@
 // # Writing
 //
 // All writing goes through a [Tx]: it collects what one batch of log entries
-// does, reads its own writes, and commits everything as one Badger transaction
-// that holds the applied index too. There is one Tx at a time. Commit keeps
+// does, reads its own writes, and commits everything in one step with the applied
+// index. There is one Tx at a time. A commit lies in memory, above Badger's tables, and
+// everybody reads it there; Badger gets many commits at once, in one transaction,
+// when there is enough of them, after a second, with [Store.Flush] and with Close. So
+// what comes and goes in between is never written, and nobody waits for Badger. The
+// log is what makes a commit durable: the caller has it there before, and keeps it
+// there until it has flushed. Commit keeps
 // two sums up to date, the number of records and a digest that does not depend
 // on the order in which they were written: two nodes at the same index have
 // the same digest, or one of them is wrong.
 //
 // One Badger transaction takes [MaxCells] changed keys and [MaxBytes] bytes;
-// [Tx.Size] tells how much is in a Tx. What is more is committed in parts, under
+// [Tx.Size] tells how much is in a Tx. What is more is written in parts, under
 // a mark, and a state with a mark left in it is ErrCorrupt. A record takes at
 // most [MaxRecord] bytes; above, ErrTooBig.
 //
@@ -46,8 +51,8 @@
 //
 // # Guarantees
 //
-//   - A commit that returned nil survives a kill and a power cut (SyncWrites,
-//     one sync per commit). A commit is there as a whole or not at all.
+//   - What was flushed survives a kill and a power cut (SyncWrites, one sync per
+//     flush). A commit is there as a whole or not at all, and never without those before it.
 //   - Every value that is read is checked against its checksum and key. Every
 //     snapshot is checked against the digest while it is written, while it is
 //     read, and read back from disk before it becomes the state.
