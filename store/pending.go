@@ -20,6 +20,12 @@ const (
 	pendingBytes = MaxBytes / 2
 )
 
+// joinCells and joinBytes bound a layer that is made of two.
+const (
+	joinCells = pendingCells / 4
+	joinBytes = pendingBytes / 4
+)
+
 // base is Badger's state as of the newest flush, shared by those who read.
 type base struct {
 	txn     *badger.Txn
@@ -103,9 +109,9 @@ func (v *view) get(key []byte) ([]byte, error) {
 	return fetch(v.base.txn, key)
 }
 
-// add lays a commit over what is pending. Layers are joined so that there are few:
-// each is at least twice as large as the one above it. It tells if there is enough
-// to be written.
+// add lays a commit over what is pending. Small layers are joined so that there are
+// few: each is at least twice as large as the one above it. It tells if there is
+// enough to be written.
 func (p *pending) add(l *layer) (enough bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -113,7 +119,7 @@ func (p *pending) add(l *layer) (enough bool) {
 	p.bytes += l.bytes
 	for n := len(p.fresh); n > 0; n-- {
 		below := p.fresh[n-1]
-		if len(below.changes) >= 2*len(l.changes) || len(below.changes)+len(l.changes) > pendingCells || below.bytes+l.bytes > pendingBytes {
+		if len(below.changes) >= 2*len(l.changes) || len(below.changes)+len(l.changes) > joinCells || below.bytes+l.bytes > joinBytes {
 			break
 		}
 		p.cells -= len(below.changes) + len(l.changes)

@@ -195,7 +195,10 @@ func TestPendingKilled(t *testing.T) {
 		state = randomCommit(t, rng, s, state)
 		dumps[s.Index()] = dump(t, s)
 		killed := fastDir(t)
-		takeImage(t, dir).write(t, killed)
+		s.gen.writing.Lock() // a kill takes one moment, an image does not
+		im := takeImage(t, dir)
+		s.gen.writing.Unlock()
+		im.write(t, killed)
 		k := open(t, Options{Dir: killed, Guard: noReserve(t, killed)})
 		if k.Index() < least || dump(t, k) != dumps[k.Index()] {
 			t.Fatalf("killed at %d: opened at %d of at least %d", s.Index(), k.Index(), least)

@@ -127,6 +127,7 @@ func (c *cluster) identical() {
 		}
 		return len(at) == 1 && !at[0]
 	})
+	time.Sleep(5 * time.Second) // what a node has applied its state has after a second
 	for _, m := range c.members {
 		m.kill(m.process(), "end")
 	}
