@@ -24,7 +24,7 @@ type generation struct {
 
 	aborted atomic.Bool // the store closes: readers shall come to an end
 
-	writing sync.Mutex           // one commit, hush or close at a time
+	writing chanLock             // one commit, hush or close at a time
 	hushing atomic.Bool          // a hush is under way
 	quiet   *badger.StreamWriter // set while Badger does nothing in the background
 	shut    bool                 // Badger is closed
@@ -36,7 +36,10 @@ type generation struct {
 }
 
 func newGeneration(name, dir string, db *badger.DB) *generation {
-	return &generation{name: name, dir: dir, db: db, overlay: newOverlay(), pending: pending{db: db}, idle: make(chan struct{})}
+	return &generation{
+		name: name, dir: dir, db: db, overlay: newOverlay(), pending: pending{db: db},
+		writing: newChanLock(), idle: make(chan struct{}),
+	}
 }
 
 // openGeneration opens Badger in a directory and what stands beside it.
