@@ -25,10 +25,14 @@ func (s *Store) Flush() error {
 	return s.flush(g)
 }
 
-// flush writes all that is pending in a generation.
+// flush writes all that is pending in a generation. Whoever waited while another one
+// failed writes nothing: a part of what he would write upon may be missing.
 func (s *Store) flush(g *generation) error {
 	return g.write(func() error {
 		for {
+			if err := s.failure(); err != nil {
+				return err
+			}
 			more, err := s.flushSome(g)
 			if err != nil || !more {
 				return err

@@ -151,10 +151,14 @@ func (p *pending) size() (bytes int) {
 }
 
 // freeze takes the oldest layers, as many as one transaction of Badger holds and
-// at least one, out of what add joins. Nil if there are none.
+// at least one, out of what add joins. Nil if there are none. Those of which nobody has
+// said that they are written stay first.
 func (p *pending) freeze() []*layer {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(p.frozen) > 0 {
+		return p.frozen
+	}
 	n, cells, bytes := 0, 0, 0
 	for n < len(p.fresh) {
 		l := p.fresh[n]

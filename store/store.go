@@ -275,6 +275,9 @@ func (s *Store) SetLogID(id string) error {
 		return err
 	}
 	return g.write(func() error {
+		if err := s.failure(); err != nil { // while this one waited
+			return err
+		}
 		if err := writeMeta(g.db, &Format{Version: formatOf(s.applied.Load()), LogId: id}, nil); err != nil {
 			return s.fail(err)
 		}

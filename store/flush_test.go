@@ -1,0 +1,99 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+)
+
+// refused is a layer that Badger does not take: the key is one of its own.
+func refused(s *Store, size int) *layer {
+	return newLayer([]delta{{key: []byte("!badger!x"), value: bytes.Repeat([]byte("x"), size)}}, s.Applied())
+}
+
+// job tells if a job can be read.
+func job(t *testing.T, s *Store, id string) bool {
+	t.Helper()
+	found := false
+	err := s.View(func(r *Reader) error {
+		j, err := r.Job(id)
+		found = j != nil
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestFlushBehindFailedOne: a flush that waited while another one failed fails as well,
+// and everybody goes on reading what neither has written.
+func TestFlushBehindFailedOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, Options{InMemory: true})
+		jobs(t, s, 0, 10)
+		flush(t, s)
+		g := s.live()
+		g.writing.Lock()
+		jobs(t, s, 10, 10)
+		g.pending.add(refused(s, 1))
+		var both sync.WaitGroup
+		var errs [2]error
+		for i := range errs {
+			both.Go(func() { errs[i] = s.Flush() })
+		}
+		synctest.Wait()
+		g.writing.Unlock()
+		both.Wait()
+		for i, err := range errs {
+			if !errors.Is(err, ErrFailed) {
+				t.Errorf("flush %d: %v", i, err)
+			}
+		}
+		if !job(t, s, "job-000012") {
+			t.Error("a committed job is not there any more")
+		}
+	})
+}
+
+// TestFlushFollowsFailedOne: what was committed while a flush failed is not written
+// without what was before it.
+func TestFlushFollowsFailedOne(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	jobs(t, s, 0, 10)
+	flush(t, s)
+	jobs(t, s, 10, 10)
+	g := s.live()
+	begun, end := make(chan struct{}), make(chan struct{})
+	var failed sync.WaitGroup
+	failed.Go(func() {
+		_ = g.write(func() error {
+			g.pending.freeze()
+			close(begun)
+			<-end
+			return s.fail(errors.New("fsync: input/output error"))
+		})
+	})
+	<-begun
+	jobs(t, s, 20, 10)
+	close(end)
+	failed.Wait()
+	if err := s.flush(g); !errors.Is(err, ErrFailed) { // Flush looked before
+		t.Error(err)
+	}
+	for _, id := range []string{"job-000012", "job-000022"} {
+		if !job(t, s, id) {
+			t.Errorf("%s is not there any more", id)
+		}
+	}
+	closeStore(t, s)
+	if s = open(t, Options{Dir: dir}); s.Index() != 1 {
+		t.Errorf("opened again at %d", s.Index())
+	}
+	if err := s.Verify(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
