@@ -10,9 +10,11 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// A restore goes through a smaller memtable than normal work, because Badger
-// keeps the buffers of the last eight that it wrote out. A transaction must
-// have room for one record of the largest size on top of restoreBytes.
+// A restore to disk goes through a smaller memtable than normal work, because Badger
+// keeps the buffers of the last eight that it wrote out; afterwards it is opened again
+// with that of normal work. In memory there is only one opening, and what a flush
+// writes at once has to fit. A transaction must have room for one record of the largest
+// size on top of restoreBytes.
 const (
 	restoreTable = memTableSize / 2
 	restoreCells = 4_000
@@ -89,7 +91,9 @@ func (s *Store) build(in *snapshotReader) (g *generation, err error) {
 	// While it is filled nothing of it needs to be durable.
 	loose := s.opts
 	loose.NoSync = true
-	loose.memTable = restoreTable
+	if dir != "" {
+		loose.memTable = restoreTable
+	}
 	if g, err = s.startGeneration(name, dir, loose); err != nil {
 		return g, err
 	}

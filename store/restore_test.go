@@ -369,3 +369,17 @@ func readAll(r io.Reader) (string, error) {
 		fmt.Fprintf(&b, "%x %x\n", key, value)
 	}
 }
+
+// TestRestoreInMemoryThenFlush: a store in memory takes as much at once after a restore
+// as before it.
+func TestRestoreInMemoryThenFlush(t *testing.T) {
+	s := open(t, Options{InMemory: true})
+	jobs(t, s, 0, 10)
+	if err := s.Restore(bytes.NewReader(snapshotOf(t, s))); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 4 {
+		jobs(t, s, 1_000+n*3_500, 3_500)
+	}
+	flush(t, s)
+}

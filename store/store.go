@@ -34,7 +34,7 @@ type Options struct {
 	// verifyInline overrides up to how many records an unclean start is
 	// verified before Open returns; tests set it.
 	verifyInline uint64
-	// memTable is the memtable's size while a restore is under way.
+	// memTable is the memtable's size while a restore to disk is under way.
 	memTable int64
 	// failpoint, when set, is asked before each step of a restore.
 	failpoint func(step string) error
