@@ -115,6 +115,12 @@ func (v *view) get(key []byte) ([]byte, error) {
 func (p *pending) add(l *layer) (enough bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if n := len(p.fresh); n > 0 && len(l.changes) == 0 { // only the index has moved
+		top := *p.fresh[n-1]
+		top.applied = l.applied
+		p.fresh[n-1] = &top
+		return p.enough()
+	}
 	p.cells += len(l.changes)
 	p.bytes += l.bytes
 	for n := len(p.fresh); n > 0; n-- {
@@ -130,8 +136,10 @@ func (p *pending) add(l *layer) (enough bool) {
 		p.fresh = p.fresh[:n-1]
 	}
 	p.fresh = append(p.fresh, l)
-	return p.cells >= pendingCells || p.bytes >= pendingBytes
+	return p.enough()
 }
+
+func (p *pending) enough() bool { return p.cells >= pendingCells || p.bytes >= pendingBytes }
 
 // crowded tells if a commit has to wait for a flush.
 func (p *pending) crowded() bool {

@@ -226,3 +226,33 @@ func TestPendingFlushesByItself(t *testing.T) {
 		t.Fatal("nothing was written")
 	}
 }
+
+// TestPendingKeepsLayersFew: commits that change nothing leave no more layers to look
+// through than others do.
+func TestPendingKeepsLayersFew(t *testing.T) {
+	s := open(t, Options{InMemory: true})
+	p := &s.live().pending
+	for n := range 2_000 {
+		change(t, s, func(tx *Tx) error {
+			if n%100 > 0 {
+				return nil
+			}
+			return tx.PutJob(fmt.Sprint(n), &Job{})
+		})
+		p.mu.Lock()
+		layers := len(p.fresh)
+		p.mu.Unlock()
+		if layers > 16 {
+			t.Fatalf("%d layers after %d commits", layers, n+1)
+		}
+	}
+	flush(t, s)
+	b, err := openBase(s.gen.db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.leave()
+	if b.applied.Index != 2_000 {
+		t.Errorf("Badger stands at %d", b.applied.Index)
+	}
+}
