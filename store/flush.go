@@ -139,7 +139,12 @@ func (s *Store) startFlusher() {
 			case <-s.enough:
 			}
 			err := s.Flush()
-			if err != nil && !errors.Is(err, ErrDiskFull) && !errors.Is(err, ErrClosed) {
+			switch {
+			case err == nil, errors.Is(err, ErrClosed):
+			case errors.Is(err, ErrDiskFull): // there may be room soon, and no commit
+				t.Reset(flushDelay)
+				armed = true
+			default:
 				s.log.Error("store: what was committed could not be written", "dir", s.layout.state, "error", err)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // refused is a layer that Badger does not take: the key is one of its own.
@@ -96,4 +97,26 @@ func TestFlushFollowsFailedOne(t *testing.T) {
 	if err := s.Verify(t.Context()); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestFlushAfterFullDisk: what a full disk kept from being written is written when there
+// is room again, without another commit.
+func TestFlushAfterFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		d := newDisk(1 << 30)
+		s := open(t, Options{Dir: dir, Guard: guardOn(t, dir, d)})
+		time.Sleep(2 * flushDelay)
+		jobs(t, s, 0, 10)
+		d.free.Store(1 << 20)
+		time.Sleep(2 * flushDelay)
+		if s.live().pending.size() == 0 {
+			t.Fatal("it was written to a full disk: this shows nothing")
+		}
+		d.free.Store(1 << 30)
+		time.Sleep(3 * flushDelay)
+		if n := s.live().pending.size(); n > 0 {
+			t.Errorf("%d bytes are still pending", n)
+		}
+	})
 }
