@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
@@ -20,6 +21,9 @@ func (t *Tx) Commit() error {
 		return err
 	}
 	if err := t.s.room(t.gen); err != nil {
+		if !errors.Is(err, ErrDiskFull) {
+			t.end(err, false)
+		}
 		return err
 	}
 	next := proto.CloneOf(t.applied)

@@ -120,3 +120,17 @@ func TestFlushAfterFullDisk(t *testing.T) {
 		}
 	})
 }
+
+// TestCommitEndsWithFailedFlush: a commit that waits for a flush, and sees it fail, is over.
+func TestCommitEndsWithFailedFlush(t *testing.T) {
+	s := open(t, Options{InMemory: true})
+	s.live().pending.add(refused(s, 2*pendingBytes))
+	tx := s.Begin()
+	defer tx.Discard()
+	if err := tx.PutJob("a", &Job{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(); !errors.Is(err, ErrFailed) || !errors.Is(tx.over, ErrFailed) {
+		t.Errorf("%v; the transaction is over: %v", err, tx.over)
+	}
+}
