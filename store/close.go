@@ -25,6 +25,11 @@ func (s *Store) Close() error {
 	if errors.Is(err, ErrDiskFull) {
 		return err
 	}
+	if err == nil { // Badger has more to write out now
+		if err := s.roomToClose(g); err != nil {
+			return err
+		}
+	}
 	err = errors.Join(err, s.shut(g))
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -192,3 +192,28 @@ func TestAllocation(t *testing.T) {
 		t.Error("allocation is still owed")
 	}
 }
+
+// TestFullDiskAtClose: there has to be room for what Badger writes out after the last
+// flush, not only for the flush.
+func TestFullDiskAtClose(t *testing.T) {
+	dir := t.TempDir()
+	d := newDisk(1 << 30)
+	o := Options{Dir: dir, Guard: guardOn(t, dir, d)}
+	s := open(t, o)
+	for n := range 3 {
+		jobs(t, s, n*1_000, 1_000)
+	}
+	g := s.live()
+	d.free.Store(g.files.unwritten() + int64(g.pending.size()))
+	if err := s.Close(); !errors.Is(err, ErrDiskFull) {
+		t.Fatal(err)
+	}
+	if n := g.pending.size(); n > 0 {
+		t.Errorf("%d bytes were not flushed", n)
+	}
+	d.free.Store(1 << 30)
+	closeStore(t, s)
+	if s = open(t, o); s.Index() != 3 || s.Unclean() {
+		t.Fatal(s.Index(), s.Unclean())
+	}
+}
