@@ -168,6 +168,26 @@ func TestDamageWhileOpen(t *testing.T) {
 	}
 }
 
+// TestFailedStateWhileOpen: the state cannot be written any more. The node stops at once,
+// also with nothing to apply; its next start takes the rest from the log.
+func TestFailedStateWhileOpen(t *testing.T) {
+	dir := t.TempDir()
+	n := mustOpen(t, testConfig(t, dir))
+	fill(t, n, 0, 20)
+	n.failed(fmt.Errorf("%w: msync: input/output error", store.ErrFailed))
+	<-n.Stopped()
+	if n.IsLeader() || !errors.Is(n.Status().Stopped, store.ErrFailed) {
+		t.Errorf("status of a stopped node: %+v", n.Status())
+	}
+	if err := n.Close(); err != nil {
+		t.Fatal(err)
+	}
+	n = mustOpen(t, testConfig(t, dir))
+	if got := jobs(t, n); got != 20 || n.Status().Recovered != "" {
+		t.Errorf("%d jobs, recovered %q", got, n.Status().Recovered)
+	}
+}
+
 // TestMixedDirectories: files of two nodes in one directory.
 func TestMixedDirectories(t *testing.T) {
 	one, two := t.TempDir(), t.TempDir()

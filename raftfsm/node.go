@@ -106,7 +106,7 @@ func (n *Node) openFiles() error {
 	}
 	starts := startsIn(n.cfg.Dir)
 	_, encoder := raft.NewInmemTransport("")
-	r := &recovery{cfg: &n.cfg, log: n.log, trans: encoder, onDamage: n.damaged, mayForm: n.mayForm, answers: n.answers, learn: n.learn}
+	r := &recovery{cfg: &n.cfg, log: n.log, trans: encoder, onDamage: n.damaged, onFailure: n.failed, mayForm: n.mayForm, answers: n.answers, learn: n.learn}
 	if err := r.run(); err != nil {
 		return errors.Join(err, r.release())
 	}
@@ -134,7 +134,7 @@ func (n *Node) openMemory() (err error) {
 	if n.id == "" {
 		n.id = randomID()
 	}
-	n.st, err = store.Open(store.Options{InMemory: true, Logger: n.log, OnCorrupt: n.damaged, NoCompaction: n.cfg.NoCompaction})
+	n.st, err = store.Open(store.Options{InMemory: true, Logger: n.log, OnCorrupt: n.damaged, OnFailed: n.failed, NoCompaction: n.cfg.NoCompaction})
 	if err != nil {
 		return err
 	}
@@ -334,6 +334,15 @@ func (n *Node) awaitLeader() error {
 func (n *Node) damaged(err error) {
 	n.spoil(err)
 	n.damage.Store(&err)
+	if n.open.Load() {
+		n.fsm.stop(err)
+	}
+}
+
+// failed hears from the store, perhaps while the node still opens, that it writes nothing
+// any more. A leader that has nothing to apply would learn it from nobody else, and lead on.
+func (n *Node) failed(err error) {
+	n.damage.CompareAndSwap(nil, &err)
 	if n.open.Load() {
 		n.fsm.stop(err)
 	}

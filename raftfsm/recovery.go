@@ -45,6 +45,7 @@ type recovery struct {
 	damage         error // why raft.db is unusable, when TrustView lets us go on without
 	plan           plan
 	onDamage       func(error)
+	onFailure      func(error)
 	mayForm        func() (join bool, err error) // holds a new directory of a cluster back
 	answers        func(node string) bool        // tells if a node of the cluster can be reached
 	learn          func(node, addr string)
@@ -209,7 +210,7 @@ func (r *recovery) readView() error {
 
 func (r *recovery) openView() (err error) {
 	r.view, err = store.Open(store.Options{
-		Dir: r.cfg.Dir, Logger: r.log, Guard: r.guard, OnCorrupt: r.onDamage,
+		Dir: r.cfg.Dir, Logger: r.log, Guard: r.guard, OnCorrupt: r.onDamage, OnFailed: r.onFailure,
 		NoSync: r.cfg.NoSync, NoCompaction: r.cfg.NoCompaction,
 	})
 	return err

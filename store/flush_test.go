@@ -3,7 +3,9 @@ package store
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -132,5 +134,21 @@ func TestCommitEndsWithFailedFlush(t *testing.T) {
 	}
 	if err := tx.Commit(); !errors.Is(err, ErrFailed) || !errors.Is(tx.over, ErrFailed) {
 		t.Errorf("%v; the transaction is over: %v", err, tx.over)
+	}
+}
+
+// TestFailedIsNotFull: who waits for room on the disk does not wait for a store that has
+// failed, whatever made it fail.
+func TestFailedIsNotFull(t *testing.T) {
+	var heard []error
+	s := open(t, Options{InMemory: true, OnFailed: func(err error) { heard = append(heard, err) }})
+	for range 2 {
+		err := s.fail(blameState(fmt.Errorf("read: %w", syscall.ENOSPC)))
+		if !errors.Is(err, ErrFailed) || errors.Is(err, ErrDiskFull) {
+			t.Error(err)
+		}
+	}
+	if len(heard) != 1 || !errors.Is(heard[0], ErrFailed) {
+		t.Errorf("the caller heard of it: %v", heard)
 	}
 }

@@ -24,6 +24,10 @@ type Options struct {
 	// OnCorrupt hears, from a goroutine of the store, that a verification in
 	// the background found damage. It must not call Close.
 	OnCorrupt func(error)
+	// OnFailed hears, once, that a write failed half-way, so that nothing more is
+	// written (ErrFailed). It is called in the middle of things: it must not call
+	// the store.
+	OnFailed func(error)
 	// Guard watches the disk. Nil makes one for Dir with the default sizes.
 	Guard *Guard
 	// NoSync gives up durability. For tests: the control that must fail.
@@ -355,8 +359,15 @@ func (s *Store) failure() error {
 	return nil
 }
 
+// fail ends all writing. The error never is ErrDiskFull, whatever the cause: who waits
+// for room would wait for ever.
 func (s *Store) fail(cause error) error {
 	err := fmt.Errorf("%w: close it and open it again: %w", ErrFailed, cause)
-	s.failed.CompareAndSwap(nil, &err)
+	if errors.Is(cause, ErrDiskFull) {
+		err = fmt.Errorf("%w: close it and open it again: %v", ErrFailed, cause)
+	}
+	if s.failed.CompareAndSwap(nil, &err) && s.opts.OnFailed != nil {
+		s.opts.OnFailed(err)
+	}
 	return err
 }
