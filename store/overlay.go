@@ -20,7 +20,13 @@ func (c *cell) changed() bool {
 }
 
 // cost is what a cell takes in memory, roughly.
-func (c *cell) cost() int { return 2*len(c.key) + len(c.value) + 200 }
+func (c *cell) cost() int {
+	n := 2*len(c.key) + len(c.value) + 200
+	if c.job != nil {
+		n += 4*len(c.value) + 200
+	}
+	return n
+}
 
 // segment holds the cells below one first path element ("due/", "locks/"):
 // a scan of the waiting queue has no use for the ledger's cells.
@@ -96,7 +102,7 @@ func (o *overlay) end(committed bool) {
 				if committed {
 					c.old = c.value
 				} else {
-					c.value, c.job = c.old, nil
+					o.change(c, c.old, nil)
 				}
 				c.dirty = false
 				if c.old == nil && !s.rememberNil {
@@ -113,6 +119,13 @@ func (o *overlay) end(committed bool) {
 			s.old, s.young = s.young, map[string]*cell{}
 		}
 	}
+}
+
+// change replaces what a transaction says of a cell, and keeps count.
+func (o *overlay) change(c *cell, value []byte, job *Job) {
+	o.size -= c.cost()
+	c.value, c.job = value, job
+	o.size += c.cost()
 }
 
 func (s *segment) touch(c *cell) {

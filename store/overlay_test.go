@@ -76,3 +76,52 @@ func same(t *testing.T, s *Store, want map[string]uint64) {
 		}
 	}
 }
+
+// TestOverlayMemory: what is remembered is bounded, values that were written included.
+func TestOverlayMemory(t *testing.T) {
+	const turn = 1 << 20
+	s := open(t, Options{InMemory: true})
+	o := s.live().overlay
+	o.turn = turn
+	for round := range 400 {
+		change(t, s, func(tx *Tx) error {
+			for i := range 100 { // most of them once more
+				if err := tx.PutPayload("j", fmt.Sprint(round*25+i), make([]byte, 1_000)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if size := remembered(o); size > 9*turn/4 {
+			t.Fatalf("%d bytes where two turns are %d", size, 2*turn)
+		}
+	}
+}
+
+func remembered(o *overlay) (bytes int) {
+	for _, s := range o.segments {
+		for _, m := range []map[string]*cell{s.young, s.old} {
+			for _, c := range m {
+				bytes += 2*len(c.key) + len(c.value) + 200
+			}
+		}
+	}
+	return bytes
+}
+
+// TestOverlayCountsJobs: a decoded job counts in each turn that it is taken along to.
+func TestOverlayCountsJobs(t *testing.T) {
+	s := open(t, Options{InMemory: true})
+	s.live().overlay.turn = 1 // a turn for each transaction
+	jobs(t, s, 0, 1)
+	for n := range 3 {
+		tx := s.Begin()
+		if _, err := tx.Job("job-000000"); err != nil {
+			t.Fatal(err)
+		}
+		if size := tx.overlay.size; size < 5*100 {
+			t.Errorf("turn %d: counted as %d bytes", n, size)
+		}
+		tx.Discard()
+	}
+}

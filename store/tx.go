@@ -113,8 +113,7 @@ func (t *Tx) Job(id string) (*Job, error) {
 		if err := decode(key, c.value[envelopeHeader:], j); err != nil {
 			return nil, err
 		}
-		c.job = j
-		t.overlay.size += 4*len(c.value) + 200 // what that takes, roughly
+		t.overlay.change(c, c.value, j)
 	}
 	return c.job, nil
 }
@@ -160,7 +159,7 @@ func (t *Tx) set(key, value []byte) error {
 		t.cells++
 		t.bytes += len(key) + len(value) + cellCost
 	}
-	c.value, c.job = value, nil
+	t.overlay.change(c, value, nil)
 	seg.touch(c)
 	return nil
 }
