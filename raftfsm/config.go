@@ -27,9 +27,10 @@ type Config struct {
 	// from the state it finds.
 	OnApply func(*Effects)
 	// TrustView takes the state in state/ as the truth when raft.db is missing
-	// or damaged, and begins a new log there. On one node the state holds
-	// whatever was ever acknowledged, as long as it is itself undamaged,
-	// which is checked. For one start, by a person's decision.
+	// or damaged, and begins a new log there. Undamaged, which is checked, the
+	// state of a single node holds whatever was ever acknowledged, after a crash
+	// all but the last second. Where raft.db has only lost its end, what it has
+	// is kept as well. For one start, by a person's decision.
 	TrustView bool
 
 	// Cluster makes the node one of several; nil: it is alone. ID is required

@@ -15,6 +15,7 @@ type evidence struct {
 	snapshots []snapshot // newest first
 	view      view
 	known     uint64 // highest index that any file speaks of
+	stored    uint64 // last entry that raft.db held before it became older than it was; 0: it did not
 	trust     bool   // the host says: the view is the truth
 	joins     bool   // the node has companions: an empty log is one that has not been sent anything yet
 }
@@ -124,14 +125,15 @@ func (e *evidence) newest() uint64 {
 // the view has already, which the state machine skips. Where the log has not
 // all of that (it lost its end, or has a damaged entry that was applied long
 // ago), Raft is given a snapshot of the view to start from: whoever got an
-// answer finds it in the view, because answers follow its commit.
+// answer finds it in the view, because answers follow its commit. After a crash the view
+// may be older; so nothing that any file speaks of may be missing.
 func (e *evidence) keep() (plan, error) {
 	v, l := e.view, e.log
 	newest := e.newest()
-	if l.replayable(newest) && v.index <= max(l.last, newest) {
+	if l.replayable(newest) && max(v.index, e.known) <= max(l.last, newest) {
 		return plan{expect: max(l.last, newest)}, nil
 	}
-	if l.replayable(v.index) && v.index >= newest {
+	if l.replayable(v.index) && v.index >= newest && e.known <= max(l.last, v.index) {
 		why := fmt.Sprintf("raft.db ends at entry %d, the state at %d", l.last, v.index)
 		if v.index <= l.last {
 			why = "raft.db: " + l.reason
@@ -208,6 +210,7 @@ const (
 		"or open once with TrustView, to keep state/ and begin a new log"
 	remedyLog = "Put raft.db back from a copy of the whole directory; or, when the state in state/ is the newest there is, " +
 		"open once with TrustView: what is in the state is kept, and a new log begins there"
+	remedyOlder   = "Nothing was changed. Put the whole directory back from a backup; or open once with TrustView, to go on without what is lost"
 	remedyMembers = "Nothing was changed. Move the directory away and start the node with an empty one: it joins the others again"
 	remedyAll     = "Nothing was changed. Put the whole directory back from a backup, or move it away to begin with an empty one"
 )
@@ -221,13 +224,19 @@ func (e *evidence) lost(why string) error {
 	if e.view.err == nil {
 		reason += fmt.Sprintf(", state at %d", e.view.index)
 	}
-	if e.known > 0 {
+	remedy := remedyAll
+	if e.stored > max(e.log.last, e.newest()) && (e.view.err != nil || e.stored > e.view.index) {
+		reason += fmt.Sprintf(", entry %d was stored in raft.db and is not there any more", e.stored)
+		if remedy = remedyOlder; e.joins {
+			remedy = remedyMembers
+		}
+	} else if e.known > 0 {
 		reason += fmt.Sprintf(", entry %d is known of", e.known)
 	}
 	if why != "" && why != e.log.reason {
 		reason += "; " + why
 	}
-	return &DamageError{Path: e.dir, Reason: reason, Remedy: remedyAll}
+	return &DamageError{Path: e.dir, Reason: reason, Remedy: remedy}
 }
 
 func (e *evidence) indexes() []uint64 {

@@ -98,6 +98,9 @@ func (c *createLog) fill(l *logStore, first *raft.Configuration) error {
 
 // rename puts the file in place.
 func (c *createLog) rename() error {
+	if err := removeWatermark(c.dir); err != nil {
+		return err
+	}
 	if err := os.Rename(c.path(), filepath.Join(c.dir, logName)); err != nil {
 		return err
 	}
@@ -114,11 +117,26 @@ func openLog(dir string, noSync bool, limit int64) (*logStore, error) {
 		}
 		return nil, &DamageError{Path: path, Reason: err.Error(), Remedy: remedyLog}
 	}
+	found, err := newestIn(path)
+	if err != nil {
+		return nil, err
+	}
 	b, err := openBolt(path, noSync)
 	if err != nil {
 		return nil, fmt.Errorf("raftfsm: open %s: %w", path, err)
 	}
-	return newLogStore(b, path, limit), nil
+	l := newLogStore(b, path, limit)
+	l.found = found
+	return l, nil
+}
+
+func newestIn(path string) (uint64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return newestOf(f)
 }
 
 // identity reads who the log and the node are.

@@ -51,6 +51,11 @@ type logStore struct {
 	mu     sync.Mutex
 	failed error
 
+	one  chan struct{} // held by who writes; no mutex, for simulated time goes on meanwhile
+	mark *watermark    // nil: nobody would ask
+
+	found uint64 // newest transaction in the file, before it was opened
+
 	kept atomic.Pointer[map[uint64]*raft.Log] // read already, while the node opens
 
 	writing stopwatch // operations that Raft's main loop waits for
@@ -71,6 +76,7 @@ func newLogStore(backend logBackend, path string, limit int64) *logStore {
 		path:    path,
 		limit:   limit,
 		closing: make(chan struct{}),
+		one:     make(chan struct{}, 1),
 		fail:    func(error) {},
 		heavy:   make(chan struct{}, 1),
 	}
@@ -82,6 +88,9 @@ func (s *logStore) release() { s.once.Do(func() { close(s.closing) }) }
 // close closes the file. Raft must be down.
 func (s *logStore) close() error {
 	s.release()
+	if s.mark != nil {
+		s.mark.close()
+	}
 	if s.file == nil {
 		return nil
 	}
@@ -137,7 +146,7 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 		sealed[i] = sealChecksum(l)
 		size += int64(len(sealed[i].Data) + len(sealed[i].Extensions))
 	}
-	if err := s.backend.StoreLogs(sealed); err != nil {
+	if err := s.append(sealed); err != nil {
 		return s.writeError("append to the log", err)
 	}
 	if s.since.Add(size) > s.limit && s.limit > 0 {
@@ -147,6 +156,24 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 		}
 	}
 	return nil
+}
+
+func (s *logStore) append(logs []*raft.Log) error {
+	return s.write(func() error {
+		err := s.backend.StoreLogs(logs)
+		if err == nil && s.mark != nil && len(logs) > 0 {
+			s.mark.set(logs[len(logs)-1].Index)
+		}
+		return err
+	})
+}
+
+// write runs what writes to the backend, one after the other, as Bolt does as well: what
+// the watermark finds is what was synced.
+func (s *logStore) write(fn func() error) error {
+	s.one <- struct{}{}
+	defer func() { <-s.one }()
+	return fn()
 }
 
 // DeleteRange implements raft.LogStore. A compaction, which deletes from the
@@ -166,7 +193,7 @@ func (s *logStore) DeleteRange(from, to uint64) error {
 			return nil
 		}
 	}
-	if err := s.backend.DeleteRange(from, to); err != nil {
+	if err := s.write(func() error { return s.backend.DeleteRange(from, to) }); err != nil {
 		return s.writeError("compact the log", err)
 	}
 	return nil
@@ -186,7 +213,7 @@ func (s *logStore) Set(key, val []byte) error {
 		if err := s.failure(); err != nil {
 			return s.stop(err)
 		}
-		err := s.backend.Set(key, sealed)
+		err := s.write(func() error { return s.backend.Set(key, sealed) })
 		if err == nil {
 			return nil
 		}

@@ -115,6 +115,9 @@ func (r *recovery) readSnapshots() (err error) {
 	}
 	names, err := r.snaps.names()
 	for _, name := range names {
+		if r.snaps.foreign(name) {
+			continue
+		}
 		var term, index uint64 // a damaged one still tells by its name how far it went
 		_, _ = fmt.Sscanf(name, "%d-%d-", &term, &index)
 		r.evidence.known = max(r.evidence.known, index, 1)
@@ -144,7 +147,22 @@ func (r *recovery) readLog() (err error) {
 	if c := r.cfg.Cluster; c != nil && r.logID != c.logID() {
 		return fmt.Errorf("%w: %q is not a directory of cluster %q", ErrWrongCluster, r.cfg.Dir, c.ID)
 	}
-	return nil
+	if err := r.openMark(); err != nil || r.cfg.TrustView {
+		return err
+	}
+	if r.logs.mark != nil {
+		r.evidence.stored, err = r.logs.mark.lost(r.logs.found)
+	}
+	r.evidence.known = max(r.evidence.known, r.evidence.stored)
+	return diskError(err)
+}
+
+// openMark has the log tell from now on what it has acknowledged.
+func (r *recovery) openMark() (err error) {
+	if !r.cfg.NoSync {
+		r.logs.mark, err = openWatermark(r.cfg.Dir, r.logID, r.nodeID)
+	}
+	return err
 }
 
 func (r *recovery) walkLog() error {
@@ -341,8 +359,10 @@ func (r *recovery) replaceLog() error {
 		return err
 	}
 	_ = syncDir(filepath.Dir(r.cfg.Dir)) // it may be new, too; not every parent may be opened
-	r.logs, err = openLog(r.cfg.Dir, r.cfg.NoSync, r.cfg.SnapshotBytes)
-	return err
+	if r.logs, err = openLog(r.cfg.Dir, r.cfg.NoSync, r.cfg.SnapshotBytes); err != nil {
+		return err
+	}
+	return r.openMark()
 }
 
 // adopt writes a snapshot of the view for Raft to start from, and drops what

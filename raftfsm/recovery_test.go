@@ -11,14 +11,17 @@ import (
 	"github.com/chronos-go/chronos/store"
 )
 
-const baseJobs = 300
+const (
+	baseJobs    = 300
+	earlierJobs = baseJobs - 20
+)
 
 // base is a directory with a history: entries, a snapshot, entries, another
 // snapshot, entries; the log does not reach back to the start any more.
 type base struct {
 	clean   string // after an orderly stop
 	killed  string // as a kill would have left it, with a state that is up to date
-	behind  string // the same, with one that is not
+	behind  string // the same, with one that is of 20 jobs before
 	earlier string // killed 20 jobs before
 	sum     string
 	applied uint64
@@ -41,9 +44,11 @@ func makeBase(t testing.TB) *base {
 	flushState(t, n)
 	b.earlier = copyDir(t, dir)
 	fill(t, n, 280, baseJobs)
-	b.behind = copyDir(t, dir)
 	flushState(t, n)
 	b.killed = copyDir(t, dir)
+	b.behind = copyDir(t, b.killed)
+	remove(t, b.behind, "state")
+	copyInto(t, filepath.Join(b.earlier, "state"), filepath.Join(b.behind, "state"))
 	b.sum = sum(t, n)
 	b.applied = n.Status().AppliedIndex
 	if first, _ := n.logs.FirstIndex(); first == 1 {
@@ -70,9 +75,8 @@ func flipMiddle(b []byte) []byte {
 }
 
 // TestRecovery: whatever is missing or damaged, the node comes back with all
-// that was acknowledged, or refuses and says what to do. (Not in the table: a
-// raft.db that lost its end together with a state that is gone. Nothing is
-// left then that knows of the rest.)
+// that was acknowledged, or refuses and says what to do. Where it is told that
+// what the state has will do, it comes back with that.
 func TestRecovery(t *testing.T) {
 	b := makeBase(t)
 	alterIn := func(fn func([]byte) []byte, parts ...string) func(t *testing.T, dir string) {
@@ -110,6 +114,8 @@ func TestRecovery(t *testing.T) {
 		refuse string // part of the error; "" means it must come back whole
 		quiet  bool   // nothing to repair
 		state  bool   // the log has not all of it: the state has to
+		// unknown: nothing is left that knows of more than the state has.
+		unknown bool
 	}
 	for _, c := range []scenario{
 		{name: "nothing", quiet: true},
@@ -118,6 +124,10 @@ func TestRecovery(t *testing.T) {
 		{name: "state pointer gone", harm: drop("state/CURRENT")},
 		{name: "state older than the log", harm: oldState, quiet: true},
 		{name: "log older than the state", harm: oldLog, state: true},
+		{name: "log older than the state, which is gone", harm: both(oldLog, drop("state")), refuse: "was stored"},
+		{name: "log older, and its watermark gone", harm: both(oldLog, drop(watermarkName)), state: true, unknown: true},
+		{name: "watermark torn", harm: alterIn(tear, watermarkName), quiet: true},
+		{name: "watermark damaged", harm: alterIn(flipMiddle, watermarkName), quiet: true},
 		{name: "newest snapshot damaged", harm: snapshot(0, snapshotContent, flipMiddle), quiet: true},
 		{name: "newest snapshot damaged, state gone", harm: both(drop("state"), snapshot(0, snapshotContent, flipMiddle))},
 		{name: "newest snapshot's meta damaged, state gone", harm: both(drop("state"), snapshot(0, "meta.json", tear))},
@@ -144,9 +154,6 @@ func TestRecovery(t *testing.T) {
 		}, quiet: true},
 	} {
 		for _, from := range []struct{ name, dir string }{{"stopped", b.clean}, {"killed", b.killed}, {"behind", b.behind}} {
-			if c.state && from.name == "behind" {
-				continue
-			}
 			t.Run(c.name+"/"+from.name, func(t *testing.T) {
 				t.Parallel()
 				dir := copyDir(t, from.dir)
@@ -157,8 +164,17 @@ func TestRecovery(t *testing.T) {
 				if c.with != nil {
 					c.with(&cfg)
 				}
-				if c.refuse != "" {
+				switch lacks := c.state && from.name == "behind"; {
+				case c.refuse != "":
 					checkRefused(t, cfg, c.refuse)
+					return
+				case lacks && (cfg.TrustView || c.unknown):
+					checkEarlier(t, cfg)
+					return
+				case lacks:
+					checkRefused(t, cfg, "was stored")
+					cfg.TrustView = true
+					checkEarlier(t, cfg)
 					return
 				}
 				checkWhole(t, cfg, b, c.quiet)
@@ -181,6 +197,24 @@ func checkRefused(t *testing.T, cfg Config, part string) {
 		if !errors.Is(err, store.ErrCorrupt) || !errors.As(err, &d) || !strings.Contains(err.Error(), part) || d.Remedy == "" {
 			t.Errorf("refused with: %v", err)
 		}
+	}
+}
+
+// checkEarlier opens what has less than was acknowledged.
+func checkEarlier(t *testing.T, cfg Config) {
+	t.Helper()
+	for range 2 {
+		n, err := OpenNode(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := jobs(t, n); got != earlierJobs {
+			t.Errorf("%d jobs of %d", got, earlierJobs)
+		}
+		if err := n.Close(); err != nil {
+			t.Fatal(err)
+		}
+		cfg.TrustView = false
 	}
 }
 

@@ -133,6 +133,21 @@ func (s *snapshotStore) List() ([]*raft.SnapshotMeta, error) {
 	return good, nil
 }
 
+// foreign tells if a snapshot is intact as far as it says that it is of another log.
+func (s *snapshotStore) foreign(id string) bool {
+	all, err := s.files.List()
+	if err != nil || s.logID == "" {
+		return false
+	}
+	for _, m := range all {
+		if m.ID == id {
+			of, err := s.owner(m)
+			return err == nil && of != s.logID
+		}
+	}
+	return false
+}
+
 // owner is the ID of the log that a snapshot belongs to.
 func (s *snapshotStore) owner(m *raft.SnapshotMeta) (string, error) {
 	f, err := os.Open(filepath.Join(s.dir, m.ID, snapshotContent))
