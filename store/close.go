@@ -39,10 +39,10 @@ func (s *Store) Close() error {
 
 // lastFlush writes what is pending, unless an earlier write failed.
 func (s *Store) lastFlush(g *generation) error {
-	if s.failure() != nil {
-		return nil
+	if s.failure() == nil {
+		return s.flush(g)
 	}
-	return s.flush(g)
+	return nil
 }
 
 // shutOut lets nobody in any more and hurries those who are in.

@@ -42,8 +42,8 @@ func (t *Tx) PutExecution(job, exec string, x *Execution) error {
 // DeleteExecution removes executions/{job}/{exec}.
 func (t *Tx) DeleteExecution(job, exec string) error { return t.Delete(executionKey(job, exec)) }
 
-// NoExecution, NoActive and NoDue say that there is no such record, which the caller knows
-// by other records. It spares a look into the tables, and must be true.
+// NoExecution says that there is no such record, which the caller knows by other records. It
+// spares a look into the tables, and must be true.
 func (t *Tx) NoExecution(job, exec string) error { return t.absent(executionKey(job, exec)) }
 
 // NoActive is like NoExecution.
