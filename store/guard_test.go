@@ -173,8 +173,8 @@ func TestFullDisk(t *testing.T) {
 func TestAllocation(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, Options{Dir: dir, NoSync: true})
-	start := s.gen.files.next
-	for i := 0; s.gen.files.next == start; i++ {
+	start := s.gen.files.rotated()
+	for i := 0; s.gen.files.rotated() == start; i++ {
 		if i > 300 {
 			t.Fatal("no rotation")
 		}
