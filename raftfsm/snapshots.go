@@ -172,7 +172,22 @@ func (s *snapshotStore) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, erro
 	}
 	rest := *meta
 	rest.Size -= int64(n)
-	return &rest, r, nil
+	return &rest, content{r, meta.Index}, nil
+}
+
+// content is what a snapshot holds of the state as of an entry.
+type content struct {
+	io.ReadCloser
+	index uint64
+}
+
+// contentOf finds it in what Raft hands over.
+func contentOf(r io.ReadCloser) (c content, ok bool) {
+	if w, wraps := r.(raft.ReadCloserWrapper); wraps {
+		r = w.WrappedReadCloser()
+	}
+	c, ok = r.(content)
+	return c, ok
 }
 
 // verify reads a whole snapshot and says whether it is what was written.

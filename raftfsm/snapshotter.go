@@ -29,11 +29,20 @@ func (f *fsm) Snapshot() (raft.FSMSnapshot, error) {
 	return &snapshotter{content: f.st.Snapshot(), stop: f.stopCh, fail: f.stop}, nil
 }
 
+// errStale: a snapshot came behind what followed it. A leader sends one more than once, over
+// more than one connection, when it takes a node out and in again; Raft takes whichever
+// comes last, and panics then, because its log begins behind the newer one. Going back
+// would start once more what has been started.
+var errStale = errors.New("raftfsm: a snapshot came too late")
+
 // Restore implements raft.FSM. The store swaps the new state in when it is
 // complete and verified; a kill half-way leaves the old one.
 func (f *fsm) Restore(r io.ReadCloser) error {
 	if err := f.stopped(); err != nil {
 		return stoppedBy(err)
+	}
+	if c, ok := contentOf(r); ok && c.index < f.st.Index() {
+		return fmt.Errorf("%w: the snapshot is of entry %d, the state of %d", errStale, c.index, f.st.Index())
 	}
 	if err := f.st.Restore(r); err != nil {
 		return err
