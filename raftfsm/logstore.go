@@ -58,6 +58,8 @@ type logStore struct {
 
 	kept atomic.Pointer[map[uint64]*raft.Log] // read already, while the node opens
 
+	cut atomic.Uint64 // Raft has cut off the log's end here, and not yet stored another; 0: it has
+
 	writing stopwatch // operations that Raft's main loop waits for
 
 	since atomic.Int64  // bytes appended since the newest snapshot
@@ -131,7 +133,8 @@ func (s *logStore) GetLog(index uint64, l *raft.Log) error {
 func (s *logStore) StoreLog(l *raft.Log) error { return s.StoreLogs([]*raft.Log{l}) }
 
 // StoreLogs implements raft.LogStore. On a full disk Raft steps down and the
-// node becomes leader again when there is room.
+// node becomes leader again when there is room. Where it replaces what has been cut off,
+// it waits for room: Raft goes by the old end until then, and would panic.
 func (s *logStore) StoreLogs(logs []*raft.Log) error {
 	defer s.writing.begin()()
 	if err := s.failure(); err != nil {
@@ -146,9 +149,20 @@ func (s *logStore) StoreLogs(logs []*raft.Log) error {
 		sealed[i] = sealChecksum(l)
 		size += int64(len(sealed[i].Data) + len(sealed[i].Extensions))
 	}
-	if err := s.append(sealed); err != nil {
-		return s.writeError("append to the log", err)
+	for {
+		err := s.append(sealed)
+		if err == nil {
+			break
+		}
+		err = s.writeError("append to the log", err)
+		if s.cut.Load() == 0 {
+			return err
+		}
+		if err := s.awaitRoom(err); err != nil {
+			return s.stop(err)
+		}
 	}
+	s.cut.Store(0)
 	if s.since.Add(size) > s.limit && s.limit > 0 {
 		select {
 		case s.heavy <- struct{}{}:
@@ -181,22 +195,37 @@ func (s *logStore) write(fn func() error) error {
 // one damaged, the older one and the log still make the whole state.
 func (s *logStore) DeleteRange(from, to uint64) error {
 	s.forget()
-	if s.keepFrom != nil {
-		last, err := s.backend.LastIndex()
-		if err != nil {
-			return err
-		}
-		if keep := s.keepFrom(); to < last && to >= keep {
-			to = keep - 1
-		}
-		if to < from {
-			return nil
-		}
+	last, err := s.backend.LastIndex()
+	if err != nil {
+		return err
+	}
+	if s.keepFrom != nil && to < last {
+		to = min(to, s.keepFrom()-1)
+	}
+	if to < from {
+		return nil
 	}
 	if err := s.write(func() error { return s.backend.DeleteRange(from, to) }); err != nil {
-		return s.writeError("compact the log", err)
+		return s.writeError("shorten the log", err)
+	}
+	if to >= last {
+		s.cut.Store(from)
 	}
 	return nil
+}
+
+// awaitRoom waits a little after a write that failed for want of room, when the node runs.
+// It returns any other failure, and whatever it is once the node closes.
+func (s *logStore) awaitRoom(failed error) error {
+	if !errors.Is(failed, store.ErrDiskFull) || !s.running.Load() {
+		return failed
+	}
+	select {
+	case <-s.closing:
+		return failed
+	case <-time.After(100 * time.Millisecond):
+		return nil
+	}
 }
 
 // Set implements raft.StableStore. Raft cannot go on without: on a full disk
@@ -217,14 +246,8 @@ func (s *logStore) Set(key, val []byte) error {
 		if err == nil {
 			return nil
 		}
-		err = s.writeError("write "+string(key), err)
-		if !errors.Is(err, store.ErrDiskFull) || !s.running.Load() {
+		if err := s.awaitRoom(s.writeError("write "+string(key), err)); err != nil {
 			return s.stop(err)
-		}
-		select {
-		case <-s.closing:
-			return s.stop(err)
-		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }

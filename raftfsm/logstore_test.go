@@ -198,6 +198,62 @@ func TestLogStoreFullDisk(t *testing.T) {
 	})
 }
 
+// TestLogStoreCutEnd: Raft goes by the old end of its log until what replaces it is stored.
+// So on a full disk this waits for room, and where it cannot be done, Raft's goroutine ends.
+func TestLogStoreCutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &faultyBackend{logBackend: raft.NewInmemStore()}
+		s := newLogStore(b, "x", 0)
+		var stops atomic.Int32
+		s.fail = func(error) { stops.Add(1) }
+		s.running.Store(true)
+		replace := func() error {
+			for i := range uint64(3) {
+				_ = b.logBackend.StoreLog(sampleLog(i + 1))
+			}
+			if err := s.DeleteRange(2, 3); err != nil {
+				t.Fatal(err)
+			}
+			return s.StoreLog(sampleLog(2))
+		}
+		b.breakWith(syscall.ENOSPC)
+		go func() {
+			time.Sleep(3 * time.Second)
+			b.breakWith(nil)
+		}()
+		start := time.Now()
+		if err := replace(); err != nil || time.Since(start) < 3*time.Second {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+		if last, _ := s.LastIndex(); last != 2 || stops.Load() != 0 {
+			t.Errorf("the log ends at %d, %d stops", last, stops.Load())
+		}
+		b.breakWith(syscall.ENOSPC)
+		if err := s.StoreLog(sampleLog(3)); !errors.Is(err, store.ErrDiskFull) {
+			t.Errorf("nothing was cut off: %v", err)
+		}
+		ended := func(what string) {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				err := replace()
+				t.Errorf("%s: returned %v to Raft, which would panic", what, err)
+			}()
+			<-done
+		}
+		go func() {
+			time.Sleep(time.Second)
+			s.release()
+		}()
+		ended("closed while it waited")
+		b.breakWith(syscall.EIO)
+		ended("failed")
+		if stops.Load() == 0 {
+			t.Error("the node was not stopped")
+		}
+	})
+}
+
 // TestLogStoreFailedWrite: after any other error nothing is written any more,
 // and where Raft would panic its goroutine ends instead.
 func TestLogStoreFailedWrite(t *testing.T) {
