@@ -186,9 +186,9 @@
 // own (Options.Cluster). [ErrNoLeader] means that nothing can be committed for the
 // moment: in a cluster, that a majority of the voters is not in touch.
 //
-// Fires are committed up to a second before they are due, so that durability
+// Fires are committed up to 750 ms before they are due, so that durability
 // does not cost punctuality. Such a row is pending until its instant; an edit or a
-// pause in that second withdraws it.
+// pause in that time withdraws it.
 //
 // Payloads, outputs and the secrets of webhooks are in the directory as they are:
 // Chronos makes it readable for its user only, and encrypts nothing.
