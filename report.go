@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"time"
 
@@ -40,6 +41,9 @@ type claim struct {
 	failures int
 	retry    *store.Retry
 }
+
+// yieldMax bounds how often results give way to starts.
+const yieldMax = 1_000
 
 // reportMax bounds how many results are proposed in one call.
 const reportMax = 4_000
@@ -167,6 +171,7 @@ func (r *reporter) run() {
 		case <-r.wake:
 		}
 		for {
+			r.yield()
 			batch := r.take()
 			if len(batch) == 0 {
 				break
@@ -175,6 +180,14 @@ func (r *reporter) run() {
 				return
 			}
 		}
+	}
+}
+
+// yield lets handlers begin first whose instant has come: what has ended already can wait
+// for them, and goes with theirs.
+func (r *reporter) yield() {
+	for n := 0; n < yieldMax && r.s.dispatcher.Beginning() > 0; n++ {
+		runtime.Gosched()
 	}
 }
 

@@ -84,6 +84,7 @@ type Dispatcher struct {
 	done      chan struct{} // closed when the timer goroutine has ended
 	closeOnce sync.Once
 	running   atomic.Int64
+	beginning atomic.Int64 // their instant has come, and their handlers are not called yet
 
 	mu       sync.Mutex
 	handlers map[string]Handler
@@ -158,6 +159,11 @@ func (d *Dispatcher) Handlers() []string {
 // Running returns how many attempts are being run, stuck ones not counted.
 func (d *Dispatcher) Running() int {
 	return int(d.running.Load())
+}
+
+// Beginning returns how many attempts are due whose handlers have not been called yet.
+func (d *Dispatcher) Beginning() int {
+	return int(d.beginning.Load())
 }
 
 // Pending returns how many attempts wait for their instant.
@@ -366,6 +372,7 @@ func (d *Dispatcher) takeDue() (batch []*Attempt, next time.Time, more bool) {
 		a.setState(starting)
 	}
 	d.running.Add(int64(len(batch)))
+	d.beginning.Add(int64(len(batch)))
 	if len(d.waiting) == 0 {
 		return batch, time.Time{}, false
 	}

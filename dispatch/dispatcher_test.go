@@ -105,7 +105,7 @@ func TestAssignHoldsUntilStartAt(t *testing.T) {
 		}
 		d.Assign(batch)
 		synctest.Wait()
-		if d.Pending() != 4 || d.Running() != 0 || len(rec.all()) != 0 {
+		if d.Pending() != 4 || d.Running() != 0 || d.Beginning() != 0 || len(rec.all()) != 0 {
 			t.Fatalf("pending %d, running %d", d.Pending(), d.Running())
 		}
 		// One that comes later and is due earlier moves the timer.
@@ -117,8 +117,8 @@ func TestAssignHoldsUntilStartAt(t *testing.T) {
 		if want := []string{"early", "1", "3", "2", "0"}; !slices.Equal(order, want) {
 			t.Errorf("order %v, want %v", order, want)
 		}
-		if d.Pending() != 0 || len(rec.all()) != 5 {
-			t.Errorf("pending %d, %d results", d.Pending(), len(rec.all()))
+		if d.Pending() != 0 || d.Beginning() != 0 || len(rec.all()) != 5 {
+			t.Errorf("pending %d, beginning %d, %d results", d.Pending(), d.Beginning(), len(rec.all()))
 		}
 	})
 }

@@ -80,7 +80,7 @@ func TestRaces(t *testing.T) {
 			t.Errorf("%d: reported %d times", i, n)
 		}
 	}
-	if d.Running() != 0 || d.Pending() != 0 || len(d.live) != 0 {
+	if d.Running() != 0 || d.Beginning() != 0 || d.Pending() != 0 || len(d.live) != 0 {
 		t.Errorf("running %d, pending %d, live %d", d.Running(), d.Pending(), len(d.live))
 	}
 }

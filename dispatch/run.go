@@ -16,7 +16,9 @@ var errGoexit = errors.New("handler called runtime.Goexit")
 func (d *Dispatcher) run(a *Attempt) {
 	ctx, cancel := a.deadline()
 	defer cancel()
-	if !d.begin(ctx, a) {
+	begun := d.begin(ctx, a)
+	d.beginning.Add(-1)
+	if !begun {
 		d.skip(a)
 		return
 	}
