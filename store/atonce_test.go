@@ -68,7 +68,7 @@ func commitRandom(s *Store, random *rand.Rand) error {
 	defer tx.Discard()
 	for range random.IntN(400) {
 		id := fmt.Sprintf("j%04d", random.IntN(3000))
-		err := error(nil)
+		var err error
 		switch random.IntN(10) {
 		case 0, 1, 2:
 			err = tx.Delete(jobKey(id))

@@ -13,6 +13,7 @@ type cell struct {
 	value []byte // value in this transaction, nil when absent
 	job   *Job   // value of a job's record, decoded; nil until somebody asks
 	dirty bool
+	done  bool // nobody will ask for it soon: it is forgotten when it is committed
 }
 
 func (c *cell) changed() bool {
@@ -41,7 +42,8 @@ type segment struct {
 // outlives the transaction: what one of them wrote is what the next one reads,
 // the jobs that are due every second and the executions that end. So most reads
 // of the log's work find their record here, and no table is asked. It is bounded:
-// after so many bytes what was not touched for a turn is forgotten.
+// after so many bytes what was not touched for a turn is forgotten. What will hardly be
+// read again, executions that have ended, is forgotten at once.
 type overlay struct {
 	segments map[string]*segment
 	size     int // of the cells that came in this turn
@@ -49,7 +51,7 @@ type overlay struct {
 }
 
 // overlayTurn is how long a turn is; two turns' cells are there.
-const overlayTurn = 16 << 20
+const overlayTurn = 32 << 20
 
 func newOverlay() *overlay { return &overlay{segments: map[string]*segment{}, turn: overlayTurn} }
 
@@ -104,10 +106,11 @@ func (o *overlay) end(committed bool) {
 				} else {
 					o.change(c, c.old, nil)
 				}
-				c.dirty = false
-				if c.old == nil && !s.rememberNil {
+				if done := c.done && committed; done || c.old == nil && !s.rememberNil {
 					delete(s.young, c.name)
+					o.size -= c.cost()
 				}
+				c.dirty, c.done = false, false
 			}
 			clear(list)
 		}

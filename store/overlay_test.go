@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -123,5 +124,45 @@ func TestOverlayCountsJobs(t *testing.T) {
 			t.Errorf("turn %d: counted as %d bytes", n, size)
 		}
 		tx.Discard()
+	}
+}
+
+// TestOverlayForgets: what is gone and what has ended is not remembered, and does not count;
+// what a discarded transaction said of an end is not believed.
+func TestOverlayForgets(t *testing.T) {
+	s := open(t, Options{InMemory: true})
+	o := s.live().overlay
+	at := DueEntry{At: 1, Kind: DueTick, Job: "j"}
+	pending, ended := &Execution{Status: Status_STATUS_PENDING}, &Execution{Status: Status_STATUS_SUCCEEDED}
+	change(t, s, func(tx *Tx) error {
+		return errors.Join(tx.PutExecution("j", "x", pending), tx.PutDue(at))
+	})
+	if n, size := len(o.segments[prefixExecutions].young), o.size; n != 1 || size < 2*200 {
+		t.Fatalf("%d executions, %d bytes", n, size)
+	}
+	tx := s.Begin()
+	if err := tx.PutExecution("j", "x", ended); err != nil {
+		t.Fatal(err)
+	}
+	tx.Discard()
+	if n := len(o.segments[prefixExecutions].young); n != 1 {
+		t.Fatalf("%d executions after a discarded transaction", n)
+	}
+	change(t, s, func(tx *Tx) error { // it ends, and begins again: not every end is one
+		return errors.Join(tx.PutExecution("j", "x", ended), tx.PutExecution("j", "x", pending))
+	})
+	if n := len(o.segments[prefixExecutions].young); n != 1 {
+		t.Fatalf("%d executions that are pending", n)
+	}
+	change(t, s, func(tx *Tx) error {
+		return errors.Join(tx.PutExecution("j", "x", ended), tx.DeleteDue(at))
+	})
+	if size := remembered(o); size != 0 || o.size != 0 {
+		t.Errorf("%d bytes are remembered, %d counted", size, o.size)
+	}
+	tx = s.Begin()
+	defer tx.Discard()
+	if x, err := tx.Execution("j", "x"); err != nil || x.GetStatus() != Status_STATUS_SUCCEEDED {
+		t.Errorf("read as %v, %v", x, err)
 	}
 }

@@ -160,8 +160,16 @@ func (t *Tx) set(key, value []byte) error {
 		t.bytes += len(key) + len(value) + cellCost
 	}
 	t.overlay.change(c, value, nil)
+	c.done = false
 	seg.touch(c)
 	return nil
+}
+
+// done says of a record that was just written that it will hardly be read again.
+func (t *Tx) done(key []byte) {
+	if c := t.overlay.segment(key).young[string(key)]; c != nil {
+		c.done = true
+	}
 }
 
 // cellCost is what Badger adds to a key and a value when it measures a

@@ -36,7 +36,12 @@ func (t *Tx) DeleteSchedule(job string) error { return t.Delete(scheduleKey(job)
 
 // PutExecution writes executions/{job}/{exec}.
 func (t *Tx) PutExecution(job, exec string, x *Execution) error {
-	return t.Put(executionKey(job, exec), x)
+	key := executionKey(job, exec)
+	err := t.Put(key, x)
+	if err == nil && x.Status != Status_STATUS_PENDING {
+		t.done(key)
+	}
+	return err
 }
 
 // DeleteExecution removes executions/{job}/{exec}.
