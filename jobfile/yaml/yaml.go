@@ -21,6 +21,9 @@ const (
 	// maxValues bounds what aliases may come to: a short file can name a list of lists
 	// of lists a thousand times each.
 	maxValues = 1_000_000
+	// maxRepeated bounds how many bytes of text aliases may repeat: a payload_json that
+	// names one long text over and over is all written out.
+	maxRepeated = maxFile
 )
 
 // Parse reads jobs from YAML: what jobfile.Parse reads from JSON, with the same fields
@@ -98,25 +101,27 @@ func withoutExtras(v jobfile.Value) jobfile.Value {
 
 // converter makes values of nodes.
 type converter struct {
-	values int
-	named  map[*yaml.Node]*anchored
+	values   int
+	bytes    int // of texts and names
+	repeated int // of those, what stands there by an alias
+	named    map[*yaml.Node]*anchored
 }
 
 // anchored is what an alias stands for, once that is known.
 type anchored struct {
-	value  jobfile.Value
-	values int
-	known  bool
+	value         jobfile.Value
+	values, bytes int
+	known         bool
 }
 
 func (c *converter) value(n *yaml.Node, depth int) (jobfile.Value, error) {
 	if n.Anchor == "" {
 		return c.plain(n, depth)
 	}
-	a, before := &anchored{}, c.values
+	a, values, bytes := &anchored{}, c.values, c.bytes
 	c.named[n] = a
 	v, err := c.plain(n, depth)
-	a.value, a.values, a.known = v, c.values-before, true
+	a.value, a.values, a.bytes, a.known = v, c.values-values, c.bytes-bytes, true
 	return v, err
 }
 
@@ -145,6 +150,7 @@ func (c *converter) plain(n *yaml.Node, depth int) (jobfile.Value, error) {
 		v.Kind = jobfile.Object
 		v.Fields, err = c.fields(n, depth)
 	default:
+		c.bytes += len(n.Value)
 		err = scalar(n, &v)
 	}
 	return v, err
@@ -159,6 +165,10 @@ func (c *converter) alias(n *yaml.Node) (jobfile.Value, error) {
 	if c.values += a.values; c.values > maxValues {
 		return jobfile.Value{}, problem(n, "comes to more than %d values, by aliases of aliases perhaps", maxValues)
 	}
+	c.bytes, c.repeated = c.bytes+a.bytes, c.repeated+a.bytes
+	if c.repeated > maxRepeated {
+		return jobfile.Value{}, problem(n, "repeats more than %d MiB of text by aliases", maxRepeated>>20)
+	}
 	v := a.value
 	v.Line, v.Column = n.Line, n.Column
 	return v, nil
@@ -171,6 +181,7 @@ func (c *converter) fields(n *yaml.Node, depth int) ([]jobfile.Field, error) {
 		if key.Kind == yaml.AliasNode {
 			key = key.Alias
 		}
+		c.bytes += len(key.Value)
 		if key.Kind != yaml.ScalarNode || key.ShortTag() == "!!null" {
 			return nil, problem(n.Content[i], "has a name that is no text")
 		}

@@ -90,6 +90,8 @@ func TestProblems(t *testing.T) {
 	for c := 'b'; c < 'i'; c++ {
 		laughs += "x-" + string(c) + ": &" + string(c) + " [" + strings.Repeat("*"+string(c-1)+",", 10) + "]\n"
 	}
+	echoes := "x-a: &a " + strings.Repeat("x", 1000) + "\nx-b: &b [" + strings.Repeat("*a,", 1000) + "]\n" +
+		"jobs: [{id: a, payload_json: [" + strings.Repeat("*b,", 100) + "]}]\n"
 	for _, tc := range []struct{ name, text, want string }{
 		{"nothing", "\n# only this\n", "is empty; no jobs at all are written as jobs: []"},
 		{"tab", "jobs:\n\t- id: a\n", "line 2: is no YAML"},
@@ -111,6 +113,7 @@ func TestProblems(t *testing.T) {
 		{"itself", "jobs:\n  - &a [*a]\n", "line 2: *a is within what it stands for"},
 		{"deep", "jobs: " + strings.Repeat("[", 150) + strings.Repeat("]", 150), "is nested more than 100 deep"},
 		{"laughs", laughs + "jobs: []\n", "comes to more than 1000000 values"},
+		{"echoes", echoes, "repeats more than 64 MiB of text by aliases"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			jobs, err := parse(tc.text)
