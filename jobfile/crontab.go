@@ -264,8 +264,9 @@ func split(text string) (command, stdin string) {
 	}
 	parts = append(parts, b.String())
 	command = strings.Trim(parts[0], " \t")
-	if len(parts) > 1 {
-		stdin = strings.Join(parts[1:], "\n") + "\n"
+	stdin = strings.Join(parts[1:], "\n")
+	if stdin != "" && !strings.HasSuffix(stdin, "\n") { // cron ends the last line if nothing else does
+		stdin += "\n"
 	}
 	return command, stdin
 }

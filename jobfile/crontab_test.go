@@ -82,6 +82,16 @@ NAME = " quoted "
 	}
 }
 
+// Cron ends the last line of the input, if it has one that is not ended.
+func TestCrontabInput(t *testing.T) {
+	for line, want := range map[string]string{"x": "", "x%": "", "x%a": "a\n", "x%a%": "a\n", "x%a%%": "a\n\n", "x%%": "\n", "x%%a": "\na\n"} {
+		jobs, _ := crontab(t, "* * * * * "+line+"\n", jobfile.CrontabOptions{})
+		if c := command(t, jobs[0]); c.Command != "x" || c.Stdin != want {
+			t.Errorf("%s: %q", line, c)
+		}
+	}
+}
+
 func TestCrontabOfTheSystem(t *testing.T) {
 	jobs, _ := crontab(t, "17 *\t* * *\troot    cd / && run-parts --report /etc/cron.hourly\n@weekly www-data tidy\n", jobfile.CrontabOptions{System: true, Prefix: "etc/", Zone: time.UTC})
 	if len(jobs) != 2 || !strings.HasPrefix(jobs[0].ID, "etc/cd-run-parts-report-etc-cron-hourly-") || jobs[0].Schedule.String() != "17 * * * *" {
