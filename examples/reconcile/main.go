@@ -83,9 +83,11 @@ func (p *program) run(ctx context.Context) (err error) {
 		return err // at the start a file that is not valid is the end; later it is not
 	}
 	var following sync.WaitGroup
-	following.Go(func() { p.follow(ctx, s, text) })
 	defer following.Wait()
-	return s.Run(ctx)
+	run, end := context.WithCancel(ctx)
+	defer end() // Run may end before ctx does: where the disk fails, for example
+	following.Go(func() { p.follow(run, s, text) })
+	return s.Run(run)
 }
 
 // apply makes the jobs what a file says.
@@ -101,7 +103,9 @@ func (p *program) apply(ctx context.Context, s *chronos.Scheduler, text []byte) 
 	return err
 }
 
-// follow looks at the file every second, until ctx ends.
+// follow looks at the file every second, until ctx ends. What could not be done for a
+// reason that is not in the file (nobody leads, another process was faster) is done
+// again: the file stays as it is then, and nobody would come back to it.
 func (p *program) follow(ctx context.Context, s *chronos.Scheduler, last []byte) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -115,11 +119,20 @@ func (p *program) follow(ctx context.Context, s *chronos.Scheduler, last []byte)
 		if err != nil || bytes.Equal(text, last) {
 			continue // it is being replaced, perhaps
 		}
-		last = text
-		if err := p.apply(ctx, s, text); err != nil {
-			p.say("the jobs stay as they are: %v", err)
+		err = p.apply(ctx, s, text)
+		if err == nil || forGood(err) {
+			last = text
+		}
+		if err != nil {
+			p.say("not all is as the file says: %v", err)
 		}
 	}
+}
+
+// forGood tells if only another file helps.
+func forGood(err error) bool {
+	var theirs *jobfile.ConflictError
+	return errors.Is(err, chronos.ErrInvalid) || errors.Is(err, jobfile.ErrRemovesTooMuch) || errors.As(err, &theirs)
 }
 
 // payload is what the handler gets.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/chronos-go/chronos"
 )
 
 // The file is followed: what is changed in it changes the jobs, what is not valid does
@@ -42,6 +44,26 @@ func TestRun(t *testing.T) {
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// What fails for a reason that is not in the file is tried again.
+func TestFollowAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, out := newProgram(t)
+		s, err := chronos.New(chronos.Options{InMemory: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil { // it answers nothing any more
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 3500*time.Millisecond)
+		defer cancel()
+		p.follow(ctx, s, nil)
+		if n := strings.Count(out.String(), "not all is as the file says"); n != 3 {
+			t.Errorf("%d times:\n%s", n, out)
 		}
 	})
 }
