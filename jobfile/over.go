@@ -38,6 +38,20 @@ func (r *reconciler) over(ctx context.Context, job chronos.Job) (bool, string, e
 
 const unknown = "its last instant has passed, and what became of it is not known"
 
+const asItWas = "its last instant has passed, so that it is not changed any more"
+
+// passed tells if the only thing wrong with a job that is there is that nothing of it is
+// ahead. Put refuses that, and one such job would keep all the others from being what the
+// file says: it may still run, or be about to run late, or a secret of it is another one.
+func (r *reconciler) passed(before, job chronos.Job, err error) bool {
+	var bad *chronos.FieldError
+	if !errors.As(err, &bad) || bad.Field != "Job.Schedule" || before.Labels[OwnerLabel] != r.Owner {
+		return false
+	}
+	_, ahead := job.Schedule.For(job.ID).Next(time.Now())
+	return !ahead && before.Schedule.For(job.ID).String() == job.Schedule.For(job.ID).String()
+}
+
 // former is what is known of a job that is not there any more.
 type former struct {
 	job    chronos.Job // as it was last

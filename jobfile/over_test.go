@@ -185,3 +185,29 @@ func TestReconcileOnceThatStays(t *testing.T) {
 		}
 	})
 }
+
+// What has its last instant behind it cannot be changed. That keeps nothing else from
+// being what the file says: while it runs, when it is made up for, and when it stays.
+func TestReconcileChangedTooLate(t *testing.T) {
+	course(t, chronos.Options{}, func(r *rig, runs *atomic.Int64) {
+		slow, stays := once("slow", time.Hour), once("stays", time.Hour)
+		slow.Handler, stays.RemoveAfter = "slow", false
+		r.declare("file", jobfile.ReconcileOptions{}, slow, stays)
+		r.pass(time.Hour + time.Second)
+		slow.Timeout, stays.Description = time.Hour, "another one"
+		const note = "its last instant has passed, so that it is not changed any more"
+		wantPlan(t, r.declare("file", jobfile.ReconcileOptions{}, slow, stays, job("new")),
+			". slow ("+note+")\n. stays ("+note+")\n+ new\n1 to add, 0 to change, 0 to remove, 0 unchanged, 2 over")
+		r.wantJobs("new file v1", "slow file v1", "stays file v1")
+
+		stays.Handler = ""
+		if _, err := jobfile.Reconcile(r.ctx, r.Scheduler, "file", []chronos.Job{stays}, jobfile.ReconcileOptions{}); !errors.Is(err, chronos.ErrInvalid) {
+			t.Errorf("what is wrong otherwise is no error: %v", err)
+		}
+		stays.Handler, stays.Schedule = "h", chronos.At(time.Now().Add(-time.Minute))
+		if _, err := jobfile.Reconcile(r.ctx, r.Scheduler, "file", []chronos.Job{stays}, jobfile.ReconcileOptions{}); !errors.Is(err, chronos.ErrInvalid) {
+			t.Errorf("another instant that has passed is taken: %v", err)
+		}
+		r.pass(time.Minute)
+	})
+}

@@ -21,7 +21,8 @@ const (
 	Update    Action = "change"
 	Remove    Action = "remove"
 	Unchanged Action = "unchanged"
-	// Over: it has RemoveAfter, has run its course and is gone. There is nothing to do.
+	// Over: it has RemoveAfter, has run its course and is gone; or it is there, differs, and
+	// its last instant has passed. There is nothing to do.
 	Over Action = "over"
 )
 

@@ -52,7 +52,8 @@ const sideBySide = 64
 //
 // A job with RemoveAfter that has run its course and is gone stays gone, as long as its
 // schedule and MaxRuns are what they were: it is Over, and not added again. So is one
-// whose last instant has passed, though nothing is known of it any more.
+// whose last instant has passed, though nothing is known of it any more. A job that is
+// there, and whose last instant has passed, stays as it is: it is Over, too.
 //
 // Jobs are removed last, and only when all others went well. What was done, and what
 // not, is in the Plan, also when there is an error.
@@ -175,6 +176,10 @@ func (r *reconciler) step(ctx context.Context, job chronos.Job) (err error) {
 		after, changes, err = r.s.Check(ctx, job)
 		if errors.Is(err, chronos.ErrConflict) {
 			continue // it has changed in between
+		}
+		if exists && r.passed(before, job, err) {
+			r.Steps = append(r.Steps, Step{Job: job.ID, Action: Over, Note: asItWas, Version: before.Version, Done: true})
+			return nil
 		}
 		if err != nil {
 			return err
