@@ -56,7 +56,9 @@
 //
 // A job that removes itself when it has run its course (remove_after) may stay in the
 // file: it is [Over], which the plan says, and not run again. It is added when its
-// schedule or max_runs is another one than before.
+// schedule or max_runs is another one than before. Where only max_runs ends it, its history
+// has to tell: take it out of the file before that is forgotten (Retention), or it runs
+// again.
 //
 // Two processes may reconcile at the same time, as they do when they start together: each
 // job is put, or deleted, only if it is still what the plan was made for. With the same

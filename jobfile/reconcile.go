@@ -51,9 +51,10 @@ const sideBySide = 64
 // chronos.ErrConflict, and the answer is to call Reconcile again.
 //
 // A job with RemoveAfter that has run its course and is gone stays gone, as long as its
-// schedule and MaxRuns are what they were: it is Over, and not added again. So is one
-// whose last instant has passed, though nothing is known of it any more. A job that is
-// there, and whose last instant has passed, stays as it is: it is Over, too.
+// schedule and MaxRuns are what they were: it is Over, and not added again (where only
+// MaxRuns has ended it, until its history is forgotten: see Retention). One whose last
+// instant has passed is Over even when nothing is known of it any more; where it is
+// still there, it stays as it is.
 //
 // Jobs are removed last, and only when all others went well. What was done, and what
 // not, is in the Plan, also when there is an error.
