@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -16,6 +17,8 @@ func crontabAfter(ctx context.Context, s *chronos.Scheduler, crontab io.Reader) 
 	err := s.Handle("shell", chronos.JSON(func(ctx context.Context, _ chronos.Execution, c jobfile.Command) error {
 		cmd := exec.CommandContext(ctx, "/bin/sh", "-c", c.Command)
 		cmd.Stdin = strings.NewReader(c.Stdin)
+		cmd.WaitDelay = 10 * time.Second // what the shell has started may hold its output when it is gone
+		cmd.Env = os.Environ()           // HOME and PATH, which cron gave, too; secrets of the process do not belong there
 		for name, value := range c.Env {
 			cmd.Env = append(cmd.Env, name+"="+value)
 		}

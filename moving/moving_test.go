@@ -140,8 +140,9 @@ func TestShell(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	t.Setenv("HOME", t.TempDir())
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := crontabAfter(ctx, s, strings.NewReader("X=is\n0 0 1 1 * echo $X; cat%said%twice\n")); err != nil {
+	if _, err := crontabAfter(ctx, s, strings.NewReader("X=is\n0 0 1 1 * test $HOME && echo $X; cat%said%twice\n")); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan error)
