@@ -25,8 +25,8 @@
 // The Locker spreads jobs, one lock for each name, and depends on clocks: gocron asks for
 // the lock when its own timer goes off. The lock is therefore kept for Options.Hold after
 // it was taken, also if the job is over sooner, so that a process whose clock is a little
-// late does not run the same instant again. Hold has to be longer than clocks differ, and
-// shorter than the shortest interval. Give jobs a name (gocron.WithName): the default is
+// late does not run the same instant again. Hold has to be longer than twice what clocks
+// differ, and shorter than the shortest interval. Give jobs a name (gocron.WithName): the default is
 // that of the function, and two jobs of one function would share a lock. Jobs at an
 // interval need gocron.WithStartAt, or each process counts from its own start.
 //

@@ -24,9 +24,9 @@ type Options struct {
 	// Default 1 s; negative: it is given back as soon as the job is over.
 	Hold time.Duration
 	// Patience bounds how long asking for a lock, or giving one back, may take while this
-	// process hears of no majority. A Locker is not more patient than Hold: later the
-	// lock could be free because another process has run the job and is done. Default
-	// 5 s.
+	// process hears of no majority. A Locker is not more patient than half of Hold: later
+	// the lock could be free because another process has run the job and is done, and this
+	// one may have asked late. Default 5 s.
 	Patience time.Duration
 }
 
@@ -88,7 +88,7 @@ func NewLocker(s *chronos.Scheduler, o Options) (*Locker, error) {
 func (l *Locker) Lock(ctx context.Context, key string) (gocron.Lock, error) {
 	patience := l.options.Patience
 	if l.options.Hold > 0 {
-		patience = min(patience, l.options.Hold)
+		patience = min(patience, l.options.Hold/2) // the other half is for clocks that differ
 	}
 	asking, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

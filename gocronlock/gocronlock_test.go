@@ -177,6 +177,39 @@ func TestLockerNames(t *testing.T) {
 	})
 }
 
+// Who is a little late, and then hears of no majority for a while, does not get the lock
+// of an instant that another process has had.
+func TestLockerLateAndCutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := cluster(t)
+		o := gocronlock.Options{Hold: 4 * time.Second}
+		names := slices.DeleteFunc(k.Nodes(), func(name string) bool { return name == k.Leader() })
+		first, err := gocronlock.NewLocker(k.Node(names[0]), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		leader := k.Leader()
+		late, err := gocronlock.NewLocker(k.Node(leader), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lock, err := first.Lock(t.Context(), "job")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := lock.Unlock(t.Context()); err != nil { // the job was short
+			t.Fatal(err)
+		}
+		time.Sleep(1900 * time.Millisecond)
+		k.CutOff(leader)
+		time.AfterFunc(2150*time.Millisecond, func() { k.Reconnect(leader) })
+		if _, err := late.Lock(t.Context(), "job"); err == nil {
+			t.Error("the instant runs twice")
+		}
+		time.Sleep(4 * time.Second) // what was asked for comes to its end
+	})
+}
+
 // Who loses the lock is told so.
 func TestLockerLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
