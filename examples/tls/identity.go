@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -62,15 +63,21 @@ func (i *identity) listen(ctx context.Context, addr string) (net.Listener, error
 	}), nil
 }
 
+var errRenewed = errors.New("renewed while dialing; dial again")
+
 // dial is for chronos.Cluster.Dial.
 func (i *identity) dial(ctx context.Context, addr string) (net.Conn, error) {
-	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: 2 * time.Second}, Config: i.config.Load()}
+	config := i.config.Load()
+	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: 2 * time.Second}, Config: config}
 	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, err
 	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if i.config.Load() != config { // hangUp has been, and would not come back for this one
+		return nil, errors.Join(errRenewed, conn.Close())
+	}
 	if i.conns == nil {
 		i.conns = map[net.Conn]struct{}{}
 	}

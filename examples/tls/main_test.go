@@ -115,3 +115,36 @@ func TestHangUp(t *testing.T) {
 	}
 	one.Close()
 }
+
+// A connection that is being dialed while certificates are renewed does not outlive that.
+func TestHangUpWhileDialing(t *testing.T) {
+	ca, err := newAuthority("ours")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := ca.issue("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, other := &identity{}, &identity{}
+	id.use(mutual(cert, ca))
+	other.use(mutual(cert, ca))
+	l, err := other.listen(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		id.use(mutual(cert, ca)) // it is in the middle of the handshake
+		id.hangUp()
+		io.Copy(io.Discard, conn)
+	}()
+	if conn, err := id.dial(t.Context(), l.Addr().String()); !errors.Is(err, errRenewed) {
+		t.Errorf("a connection of before the renewal is kept: %v, %v", conn, err)
+	}
+}
