@@ -45,7 +45,7 @@ type identity struct {
 	config atomic.Pointer[tls.Config]
 
 	mu    sync.Mutex
-	conns map[net.Conn]struct{} // that this node has dialed
+	conns map[net.Conn]struct{} // that this node has dialed or taken
 }
 
 // use is for connections from now on.
@@ -57,10 +57,26 @@ func (i *identity) listen(ctx context.Context, addr string) (net.Listener, error
 	if err != nil {
 		return nil, err
 	}
-	return tls.NewListener(plain, &tls.Config{
+	return &listener{tls.NewListener(plain, &tls.Config{
 		MinVersion:         tls.VersionTLS13,
 		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return i.config.Load(), nil },
-	}), nil
+	}), i}, nil
+}
+
+// listener keeps what it has taken. The handshake comes later, with what is valid then.
+type listener struct {
+	net.Listener
+	of *identity
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	l.of.mu.Lock()
+	defer l.of.mu.Unlock()
+	return l.of.keep(conn), nil
 }
 
 var errRenewed = errors.New("renewed while dialing; dial again")
@@ -78,16 +94,21 @@ func (i *identity) dial(ctx context.Context, addr string) (net.Conn, error) {
 	if i.config.Load() != config { // hangUp has been, and would not come back for this one
 		return nil, errors.Join(errRenewed, conn.Close())
 	}
+	return i.keep(conn), nil
+}
+
+// keep is called with i.mu held.
+func (i *identity) keep(conn net.Conn) net.Conn {
 	if i.conns == nil {
 		i.conns = map[net.Conn]struct{}{}
 	}
 	i.conns[conn] = struct{}{}
-	return &counted{Conn: conn, of: i}, nil
+	return &counted{Conn: conn, of: i}
 }
 
-// hangUp closes the connections that this node has dialed: a certificate is looked
-// at when a connection begins, and those of a cluster last for weeks. Between
-// nodes this costs a moment, and no work.
+// hangUp closes all connections: a certificate is looked at when a connection begins,
+// and those of a cluster last for weeks, also that of somebody who has stolen one.
+// Between nodes this costs a moment, and no work.
 func (i *identity) hangUp() {
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestShow(t *testing.T) {
@@ -70,7 +71,7 @@ func TestKnock(t *testing.T) {
 	}
 }
 
-// What was dialed before a renewal is closed by it, and nothing is kept of what
+// What was dialed or taken before a renewal is closed by it, and nothing is kept of what
 // was closed otherwise.
 func TestHangUp(t *testing.T) {
 	ca, err := newAuthority("ours")
@@ -81,9 +82,10 @@ func TestHangUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := &identity{}
+	id, other := &identity{}, &identity{}
 	id.use(mutual(cert, ca))
-	l, err := id.listen(t.Context(), "127.0.0.1:0")
+	other.use(mutual(cert, ca))
+	l, err := other.listen(t.Context(), "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,6 +116,22 @@ func TestHangUp(t *testing.T) {
 		t.Error("it is open after a renewal")
 	}
 	one.Close()
+
+	thief, err := id.dial(t.Context(), l.Addr().String()) // who hangs up on nobody
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer thief.Close()
+	if _, err := thief.Write([]byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	other.hangUp()
+	if err := thief.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := thief.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("what was taken is open after a renewal: %v", err)
+	}
 }
 
 // A connection that is being dialed while certificates are renewed does not outlive that.
