@@ -289,6 +289,7 @@ func TestClusterTriggerSeenInside(t *testing.T) {
 		for _, name := range c.names {
 			c.run(name, "h")
 		}
+		time.Sleep(time.Second) // each has said that it runs
 		c.put(chronos.Job{ID: "job", Handler: "h", Placement: chronos.Placement{EveryNode: true}})
 		_, err := c.nodes[c.follower()].Trigger(chronos.WithActor(t.Context(), "ann"), "job", chronos.TriggerRequest{Key: "k", Note: "please"})
 		if err != nil {
