@@ -62,5 +62,15 @@ func run(ctx context.Context) error {
 		return errors.Join(err, web.Close())
 	}
 	n := &node{config: c, notice: notice, dial: (&net.Dialer{Timeout: 2 * time.Second}).DialContext}
+	defer context.AfterFunc(ctx, n.leave)()
 	return n.run(ctx, web, port)
+}
+
+// leave ends a process that still waits for the others, which may take minutes and cannot
+// be interrupted otherwise. Nothing runs on it yet, and a directory needs no farewell.
+func (n *node) leave() {
+	if n.scheduler.Load() == nil {
+		slog.Info("ends while it waits for the others")
+		os.Exit(0)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -251,5 +252,43 @@ func TestDockerfile(t *testing.T) {
 	cmd.Stderr = io.Discard
 	if out, err := cmd.Output(); err != nil || !bytes.Contains(out, []byte("chronos-tls")) {
 		t.Errorf("-secret: %v\n%s", err, out)
+	}
+	endsWhileItWaits(t, m, program)
+}
+
+// endsWhileItWaits starts the first of three pods alone, and deletes it.
+func endsWhileItWaits(t *testing.T, m *manifests, program string) {
+	t.Helper()
+	var out bytes.Buffer
+	if err := printSecret(&out); err != nil {
+		t.Fatal(err)
+	}
+	var secret corev1.Secret
+	if err := yaml.UnmarshalStrict(out.Bytes(), &secret); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program)
+	env := m.environment(t, 0)
+	env["CHRONOS_TLS"], env["CHRONOS_VOLUME"] = mount(t, &secret), t.TempDir()
+	env["CHRONOS_SERVICE"], env["CHRONOS_CLUSTER_PORT"], env["CHRONOS_HTTP_PORT"] = "nowhere.invalid", "0", "0"
+	for name, value := range env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for made := false; !made && len(ended) == 0; time.Sleep(10 * time.Millisecond) { // New has begun, and signals are caught
+		_, err := os.Stat(filepath.Join(env["CHRONOS_VOLUME"], "data"))
+		made = err == nil
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if err := <-ended; err != nil || !strings.Contains(said.String(), "while it waits for the others") {
+		t.Errorf("deleted while it waits: %v\n%s", err, said.String())
 	}
 }
