@@ -16,7 +16,7 @@ RATE     ?= 1000
 HISTORY  ?= 1000000
 SOAK     ?= 10m
 # the newest commit with the format before this one
-PREVIOUS ?= 198f123
+PREVIOUS ?= baa7df4
 BENCHTIME ?= 1s
 # flags of bench/peers
 PEERS ?=
