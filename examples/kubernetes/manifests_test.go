@@ -180,21 +180,28 @@ func TestManifests(t *testing.T) {
 // The secret that -secret prints is the one that the set mounts.
 func TestSecret(t *testing.T) {
 	m := read(t)
+	secret := newSecret(t)
+	if secret.Name != m.pod().Volumes[0].Secret.SecretName || secret.Kind != "Secret" || secret.Type != corev1.SecretTypeTLS {
+		t.Errorf("%s %s %s", secret.Kind, secret.Name, secret.Type)
+	}
+	dir := mount(t, secret)
+	if _, err := files(dir).mutual(); err != nil {
+		t.Error(err)
+	}
+}
+
+// newSecret is what -secret prints.
+func newSecret(t *testing.T) *corev1.Secret {
+	t.Helper()
 	var out bytes.Buffer
 	if err := printSecret(&out); err != nil {
 		t.Fatal(err)
 	}
-	var secret corev1.Secret
-	if err := yaml.UnmarshalStrict(out.Bytes(), &secret); err != nil {
+	secret := &corev1.Secret{}
+	if err := yaml.UnmarshalStrict(out.Bytes(), secret); err != nil {
 		t.Fatal(err)
 	}
-	if secret.Name != m.pod().Volumes[0].Secret.SecretName || secret.Kind != "Secret" || secret.Type != corev1.SecretTypeTLS {
-		t.Errorf("%s %s %s", secret.Kind, secret.Name, secret.Type)
-	}
-	dir := mount(t, &secret)
-	if _, err := files(dir).mutual(); err != nil {
-		t.Error(err)
-	}
+	return secret
 }
 
 // mount writes a secret as the kubelet does.
@@ -259,17 +266,10 @@ func TestDockerfile(t *testing.T) {
 // endsWhileItWaits starts the first of three pods alone, and deletes it.
 func endsWhileItWaits(t *testing.T, m *manifests, program string) {
 	t.Helper()
-	var out bytes.Buffer
-	if err := printSecret(&out); err != nil {
-		t.Fatal(err)
-	}
-	var secret corev1.Secret
-	if err := yaml.UnmarshalStrict(out.Bytes(), &secret); err != nil {
-		t.Fatal(err)
-	}
+	secret := newSecret(t)
 	cmd := exec.CommandContext(t.Context(), program)
 	env := m.environment(t, 0)
-	env["CHRONOS_TLS"], env["CHRONOS_VOLUME"] = mount(t, &secret), t.TempDir()
+	env["CHRONOS_TLS"], env["CHRONOS_VOLUME"] = mount(t, secret), t.TempDir()
 	env["CHRONOS_SERVICE"], env["CHRONOS_CLUSTER_PORT"], env["CHRONOS_HTTP_PORT"] = "nowhere.invalid", "0", "0"
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -13,9 +12,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	"sigs.k8s.io/yaml"
 
 	"github.com/chronos-go/chronos"
 )
@@ -114,15 +110,7 @@ func (p *pod) until(t *testing.T, want int) {
 // anew.
 func TestCluster(t *testing.T) {
 	m := read(t)
-	var out bytes.Buffer
-	if err := printSecret(&out); err != nil {
-		t.Fatal(err)
-	}
-	var secret corev1.Secret
-	if err := yaml.UnmarshalStrict(out.Bytes(), &secret); err != nil {
-		t.Fatal(err)
-	}
-	certs := mount(t, &secret)
+	certs := mount(t, newSecret(t))
 	d := &dns{addrs: map[string]string{}}
 	configs := make([]config, *m.set.Spec.Replicas)
 	pods := make([]*pod, len(configs))

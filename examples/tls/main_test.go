@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -71,9 +73,10 @@ func TestKnock(t *testing.T) {
 	}
 }
 
-// What was dialed or taken before a renewal is closed by it, and nothing is kept of what
-// was closed otherwise.
-func TestHangUp(t *testing.T) {
+// two are nodes of one authority, the second of which listens; again makes certificates
+// that are as good.
+func two(t *testing.T) (id, other *identity, again func() *tls.Config, l net.Listener) {
+	t.Helper()
 	ca, err := newAuthority("ours")
 	if err != nil {
 		t.Fatal(err)
@@ -82,14 +85,21 @@ func TestHangUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id, other := &identity{}, &identity{}
-	id.use(mutual(cert, ca))
-	other.use(mutual(cert, ca))
-	l, err := other.listen(t.Context(), "127.0.0.1:0")
-	if err != nil {
+	again = func() *tls.Config { return mutual(cert, ca) }
+	id, other = &identity{}, &identity{}
+	id.use(again())
+	other.use(again())
+	if l, err = other.listen(t.Context(), "127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { l.Close() })
+	return id, other, again, l
+}
+
+// What was dialed or taken before a renewal is closed by it, and nothing is kept of what
+// was closed otherwise.
+func TestHangUp(t *testing.T) {
+	id, other, _, l := two(t)
 	go func() {
 		for {
 			conn, err := l.Accept()
@@ -136,29 +146,14 @@ func TestHangUp(t *testing.T) {
 
 // A connection that is being dialed while certificates are renewed does not outlive that.
 func TestHangUpWhileDialing(t *testing.T) {
-	ca, err := newAuthority("ours")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := ca.issue("a")
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, other := &identity{}, &identity{}
-	id.use(mutual(cert, ca))
-	other.use(mutual(cert, ca))
-	l, err := other.listen(t.Context(), "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	id, _, again, l := two(t)
 	go func() {
 		conn, err := l.Accept()
 		if err != nil {
 			return
 		}
 		defer conn.Close()
-		id.use(mutual(cert, ca)) // it is in the middle of the handshake
+		id.use(again()) // it is in the middle of the handshake
 		id.hangUp()
 		io.Copy(io.Discard, conn)
 	}()

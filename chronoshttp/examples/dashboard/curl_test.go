@@ -141,7 +141,7 @@ func TestCommandsOfTheDocs(t *testing.T) {
 func TestCommandsWithCurl(t *testing.T) {
 	for _, name := range []string{"sh", "curl"} {
 		if _, err := exec.LookPath(name); err != nil {
-			t.Skip(err)
+			t.Skipf("%v; TestCommandsOfTheDocs makes the same requests", err)
 		}
 	}
 	setting, all := commands(t)
