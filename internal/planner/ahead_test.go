@@ -21,3 +21,32 @@ func TestCatchUpAhead(t *testing.T) {
 		t.Errorf("range is %v, want 3 instants from 10 s to 40 s", s)
 	}
 }
+
+// TestCatchUpBeyondRows: a fire that moves the schedule on beyond rows of their own says so
+// by a span, if an empty one: by that the state machine knows that they stand for good.
+func TestCatchUpBeyondRows(t *testing.T) {
+	st := &store.Schedule{NextDue: 10 * sec}
+	for _, c := range []struct {
+		misfire store.Misfire
+		has     Instants
+		runs    int
+		spans   int
+	}{
+		{store.Misfire_MISFIRE_LATEST, Instants{10 * sec: true, 20 * sec: true}, 0, 1},
+		{store.Misfire_MISFIRE_SKIP, Instants{10 * sec: true, 20 * sec: true}, 0, 1},
+		{store.Misfire_MISFIRE_LATEST, Instants{10 * sec: true}, 1, 1},
+		{store.Misfire_MISFIRE_ALL, Instants{20 * sec: true}, 1, 1},
+		{store.Misfire_MISFIRE_ALL, nil, 2, 0},
+	} {
+		fire := &raftfsm.Fire{}
+		catchUp(fire, compile(t, "@every 10s"), &store.Definition{Misfire: c.misfire, CatchUpMax: 9}, st, c.has, 25*sec)
+		if len(fire.Runs) != c.runs || len(fire.Spans) != c.spans || fire.NextDue != 30*sec {
+			t.Errorf("%v with %v: fire is %v", c.misfire, c.has, fire)
+		}
+		for _, s := range fire.Spans {
+			if s.Count != 0 || !c.has[s.From] || s.To != s.From {
+				t.Errorf("%v with %v: span is %v", c.misfire, c.has, s)
+			}
+		}
+	}
+}

@@ -110,7 +110,7 @@ func catchUp(fire *raftfsm.Fire, sched *schedule.Schedule, def *store.Definition
 	m := &missed{fire: fire}
 	made := int64(st.CaughtUp)
 	due := st.NextDue
-	var next int64
+	var next, stands int64
 	var more bool
 	for n := 0; ; n++ {
 		next, more = 0, false
@@ -121,6 +121,7 @@ func catchUp(fire *raftfsm.Fire, sched *schedule.Schedule, def *store.Definition
 		verdict, run := misfire(def, due, now, made, !more)
 		switch {
 		case has[due]: // it is accounted for
+			stands = due
 		case run:
 			m.run(due)
 			made++
@@ -133,8 +134,18 @@ func catchUp(fire *raftfsm.Fire, sched *schedule.Schedule, def *store.Definition
 		due = next
 	}
 	m.close()
+	if stands != 0 && len(fire.Spans) == 0 {
+		fire.Spans = []*raftfsm.Span{passedOver(stands)}
+	}
 	fire.NextDue = next
 	fire.CatchingUp = more
+}
+
+// passedOver is an empty span. A Fire with spans leaves nothing under recall that has
+// come due: the schedule moves on beyond a row that stands, so a node's late answer
+// must not withdraw it, or its instant would be nowhere.
+func passedOver(due int64) *raftfsm.Span {
+	return &raftfsm.Span{From: due, To: due, Status: store.Status_STATUS_MISSED, Reason: store.Reason_REASON_CATCH_UP}
 }
 
 // misfire decides about one missed instant; made is how many of this catch-up

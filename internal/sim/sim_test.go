@@ -140,7 +140,7 @@ func TestSim(t *testing.T) {
 			sum.add(w)
 			t.Logf("seed %d: %s, %d nodes, %v simulated in %v, %d starts", seed, w.pro.Name, len(w.founded), w.pro.Length, time.Since(began).Round(time.Millisecond), w.log.counts["starts"])
 			if len(w.log.found) > 0 {
-				t.Fatalf("seed %d (%s, %d nodes): %d violations\n%s\nAgain: make sim SEED=%d COUNT=20\n%s", seed, w.pro.Name, len(w.founded), len(w.log.found), w.report(), seed, figures(w.log.counts))
+				t.Fatalf("seed %d (%s, %d nodes):\n%s\n%s\n%d violations\n%sAgain: make sim SEED=%d COUNT=20", seed, w.pro.Name, len(w.founded), w.report(), figures(w.log.counts), len(w.log.found), w.briefly(), seed)
 			}
 		}
 	}

@@ -26,6 +26,16 @@ func (w *world) report() string {
 	return b.String()
 }
 
+// briefly is a line for each of the first violations: whoever keeps only the end of the
+// output has at least these.
+func (w *world) briefly() string {
+	var b strings.Builder
+	for _, v := range w.log.found[:min(len(w.log.found), 5)] {
+		fmt.Fprintf(&b, "%s: %s: %s\n", v.kind, v.job, v.text)
+	}
+	return b.String()
+}
+
 // timeline is what happened to a job, and to all nodes, around an instant.
 func (w *world) timeline(v violation) string {
 	around := int64(max(4*w.pro.Unit, w.pro.Lease))
