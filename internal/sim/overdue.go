@@ -75,7 +75,7 @@ func (k *checker) checkOverdue(id string, j *jobDump) {
 	for i, f := range from {
 		until := k.w.pausedAt
 		if i+1 < len(from) {
-			until = from[i+1]
+			until = min(until, from[i+1]) // what goes on while all are paused may succeed yet
 		}
 		k.wantAlarm(id, f+within, until, said[f+within])
 	}
