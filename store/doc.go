@@ -13,8 +13,8 @@
 // All writing goes through a [Tx]: it collects what one batch of log entries
 // does, reads its own writes, and commits everything in one step with the applied
 // index. There is one Tx at a time. A commit lies in memory, above Badger's tables, and
-// everybody reads it there; Badger gets many commits at once, in one transaction,
-// when there is enough of them, after a second, with [Store.Flush] and with Close. So
+// everybody reads it there; Badger gets many commits at once, in one step, when there
+// is enough of them, after three seconds, with [Store.Flush] and with Close. So
 // what comes and goes in between is never written, and nobody waits for Badger. The
 // log is what makes a commit durable: the caller has it there before, and keeps it
 // there until it has flushed. Commit keeps
@@ -23,9 +23,10 @@
 // the same digest, or one of them is wrong.
 //
 // One Badger transaction takes [MaxCells] changed keys and [MaxBytes] bytes;
-// [Tx.Size] tells how much is in a Tx. What is more is written in parts, under
-// a mark, and a state with a mark left in it is ErrCorrupt. A record takes at
-// most [MaxRecord] bytes; above, ErrTooBig.
+// [Tx.Size] tells how much is in a Tx. What is more, and most flushes under load are, is
+// written in several, under a mark, and stands in the file REDO before the first of them
+// begins: a start that finds the mark writes it once more, and a mark without its file is
+// ErrCorrupt. A record takes at most [MaxRecord] bytes; above, ErrTooBig.
 //
 // # Reading
 //
@@ -38,7 +39,7 @@
 //	state/CURRENT        format and name of the live generation; replaced by rename
 //	state/CLEAN          left by a clean stop: every file with size and hash
 //	state/LOCK           locked while open
-//	state/gen-NNNNNN/    Badger, and APPLIED, the watermark
+//	state/gen-NNNNNN/    Badger; APPLIED, the watermark; REDO, what a flush was about
 //	reserve              bytes to give up when the disk is full
 //	quarantine/<time>/   state that was moved aside, and WHY
 //
@@ -51,8 +52,8 @@
 //
 // # Guarantees
 //
-//   - What was flushed survives a kill and a power cut (SyncWrites, one sync per
-//     flush). A commit is there as a whole or not at all, and never without those before it.
+//   - What was flushed survives a kill and a power cut (SyncWrites, one sync for
+//     each of its transactions). A commit is there as a whole or not at all, and never without those before it.
 //   - Every value that is read is checked against its checksum and key. Every
 //     snapshot is checked against the digest while it is written, while it is
 //     read, and read back from disk before it becomes the state.

@@ -25,47 +25,54 @@ func (s *Store) Flush() error {
 	return s.flush(g)
 }
 
-// flush writes all that is pending in a generation. Whoever waited while another one
-// failed writes nothing: a part of what he would write upon may be missing.
+// flush writes what is pending in a generation when it begins. Whoever waited while
+// another one failed writes nothing: a part of what he would write upon may be missing.
 func (s *Store) flush(g *generation) error {
 	return g.write(func() error {
 		for {
 			if err := s.failure(); err != nil {
 				return err
 			}
-			more, err := s.flushSome(g)
-			if err != nil || !more {
+			layers, all := g.pending.freeze()
+			if len(layers) == 0 {
+				return nil
+			}
+			if err := s.flushLayers(g, flatten(layers)); err != nil || all {
 				return err
 			}
 		}
 	})
 }
 
-// flushSome writes as many layers as fit one transaction of Badger.
-func (s *Store) flushSome(g *generation) (more bool, err error) {
-	layers := g.pending.freeze()
-	if len(layers) == 0 {
-		return false, nil
-	}
-	all := flatten(layers)
-	write := g.writeLayer
-	if all.large() {
-		write = g.writeLarge
-	}
-	if err := write(all, &Format{Version: formatOf(all.applied), LogId: s.LogID()}); err != nil {
+func (s *Store) flushLayers(g *generation, l *layer) error {
+	if err := s.writeLayer(g, l); err != nil {
+		if errors.Is(err, ErrDiskFull) {
+			return s.refuse(err)
+		}
 		// Badger has put the writes in its memtable before it could not sync
 		// them: what a restart will find is open.
-		return false, s.fail(err)
+		return s.fail(err)
 	}
-	if err := g.committed(all.applied.Index, all.bytes); err != nil {
-		return false, s.fail(err)
+	if g.mark != nil {
+		g.mark.set(l.applied.Index)
 	}
 	b, err := openBase(g.db)
 	if err != nil {
-		return false, s.fail(err)
+		return s.fail(err)
 	}
 	g.pending.written(b)
-	return true, nil
+	return nil
+}
+
+func (s *Store) writeLayer(g *generation, l *layer) error {
+	format := &Format{Version: formatOf(l.applied), LogId: s.LogID()}
+	if g.torn != nil || l.large() {
+		return s.writeLarge(g, l, format)
+	}
+	if err := g.writeLayer(l, format); err != nil {
+		return err
+	}
+	return g.settle(l.bytes)
 }
 
 func (g *generation) writeLayer(l *layer, format *Format) error {
@@ -115,7 +122,7 @@ func stageMeta(w *badger.Txn, format *Format, applied *Applied) error {
 
 // flushDelay is how long a commit is pending at the most, on a disk with room. It bounds
 // what a start after a crash applies again, and what is lost with a log that is lost.
-const flushDelay = time.Second
+const flushDelay = 3 * time.Second
 
 // startFlusher writes what is pending: when a commit finds that it is enough, and some
 // time after the first.

@@ -24,7 +24,8 @@ type generation struct {
 
 	aborted atomic.Bool // the store closes: readers shall come to an end
 
-	writing chanLock             // one commit, hush or close at a time
+	writing chanLock             // one flush, hush or close at a time
+	torn    *Applied             // a flush has begun, and the disk was full before its end
 	hushing atomic.Bool          // a hush is under way
 	quiet   *badger.StreamWriter // set while Badger does nothing in the background
 	shut    bool                 // Badger is closed
@@ -73,16 +74,12 @@ func (g *generation) close() (err error) {
 	return g.db.Close()
 }
 
-// committed is told of everything that Badger has written.
-func (g *generation) committed(index uint64, size int) error {
+// settle is told of everything that Badger has written.
+func (g *generation) settle(size int) error {
 	if g.files == nil {
 		return nil
 	}
-	if err := g.files.settle(size); err != nil {
-		return err
-	}
-	g.mark.set(index)
-	return nil
+	return g.files.settle(size)
 }
 
 // enter pins the generation; false when it is on its way out.

@@ -1,87 +1,141 @@
 package store
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"syscall"
+
 	"github.com/dgraph-io/badger/v4"
 )
-
-// keyTorn stands in the store while a large layer is being written.
-var keyTorn = []byte(prefixMeta + "torn")
 
 // large tells if a layer exceeds what one Badger transaction takes.
 func (l *layer) large() bool { return len(l.changes) >= MaxCells || l.bytes >= MaxBytes }
 
-// writeLarge writes what does not fit one Badger transaction in several. A log
-// entry is bounded so that this is rare, but what an entry does must never
-// depend on what Badger takes at once: it is in the log, and has to be applied.
-// A mark stands in the store from the first part to the last. A start that
-// finds it has half an entry, and rebuilds the state from snapshot and log.
-// Nobody reads the half: until it is whole, everybody reads the layer.
-func (g *generation) writeLarge(l *layer, format *Format) error {
-	if err := g.tear(l.applied); err != nil {
+// writeLarge writes a layer in as many transactions as it takes; see redo.go. Nobody
+// reads a part: until it is whole, everybody reads the layer. On ErrDiskFull it is to be
+// called again, with the same layer, and writes nothing else meanwhile.
+func (s *Store) writeLarge(g *generation, l *layer, format *Format) error {
+	if g.dir != "" && g.torn == nil {
+		if err := writeRedo(g.dir, !s.opts.NoSync, l, format); errors.Is(err, syscall.ENOSPC) {
+			return fmt.Errorf("%w: %w", ErrDiskFull, err)
+		} else if err != nil {
+			return err
+		}
+		if err := s.checkRoom(g); err != nil {
+			return err
+		}
+		if err := g.tear(l.applied); err != nil {
+			return err
+		}
+		g.torn = l.applied
+	}
+	if err := s.writeParts(g, l, format); err != nil {
 		return err
 	}
-	p := &parts{db: g.db}
-	defer func() { p.txn.Discard() }()
-	p.begin()
-	for i := range l.changes {
-		if err := p.add(&l.changes[i]); err != nil {
+	g.torn = nil
+	return nil
+}
+
+// writeParts writes the parts of a layer. With the last one the mark goes, and the
+// applied index comes.
+func (s *Store) writeParts(g *generation, l *layer, format *Format) error {
+	for rest := l.changes; ; {
+		part, size := cutPart(rest)
+		rest = rest[len(part):]
+		if err := s.step("part"); err != nil {
+			return err
+		}
+		if err := s.checkRoom(g); err != nil {
+			return err
+		}
+		if err := g.writePart(part, len(rest) == 0, l.applied, format); err != nil {
+			return err
+		}
+		if err := g.settle(size); err != nil || len(rest) == 0 {
 			return err
 		}
 	}
-	if err := stageMeta(p.txn, format, l.applied); err != nil {
-		return err
-	}
-	// With the last cells the mark goes, and the applied index comes.
-	if err := p.txn.Delete(keyTorn); err != nil {
-		return err
-	}
-	return p.txn.Commit()
 }
 
+func (g *generation) writePart(changes []delta, last bool, applied *Applied, format *Format) error {
+	w := g.db.NewTransaction(true)
+	defer w.Discard()
+	for i := range changes {
+		if err := stage(w, &changes[i]); err != nil {
+			return err
+		}
+	}
+	if last {
+		if err := stageMeta(w, format, applied); err != nil {
+			return err
+		}
+		if err := w.Delete([]byte(keyTorn)); err != nil {
+			return err
+		}
+	}
+	return w.Commit()
+}
+
+// cutPart is what one transaction writes of changes, well below Badger's limit.
+func cutPart(changes []delta) (part []delta, size int) {
+	n := 0
+	for ; n < len(changes) && n < MaxCells/2; n++ {
+		more := len(changes[n].key) + len(changes[n].value) + cellCost
+		if n > 0 && size+more > MaxBytes/2 {
+			break
+		}
+		size += more
+	}
+	return changes[:n], size
+}
+
+// tear sets the mark that stands until a layer is written as a whole.
 func (g *generation) tear(applied *Applied) error {
-	value, err := seal(keyTorn, applied)
+	value, err := seal([]byte(keyTorn), applied)
 	if err != nil {
 		return err
 	}
 	w := g.db.NewTransaction(true)
 	defer w.Discard()
-	if err := w.Set(keyTorn, value); err != nil {
+	if err := w.Set([]byte(keyTorn), value); err != nil {
 		return err
 	}
 	return w.Commit()
 }
 
-// parts spreads changes over transactions well below Badger's limit.
-type parts struct {
-	db    *badger.DB
-	txn   *badger.Txn
-	cells int
-	bytes int
-}
-
-func (p *parts) begin() { p.txn, p.cells, p.bytes = p.db.NewTransaction(true), 0, 0 }
-
-func (p *parts) add(c *delta) error {
-	size := len(c.key) + len(c.value)
-	if p.cells >= MaxCells/2 || p.bytes+size > MaxBytes/2 && p.cells > 0 {
-		if err := p.txn.Commit(); err != nil {
-			return err
-		}
-		p.begin()
+// mend writes the layer again that a crash has cut short, if one has.
+func (s *Store) mend(g *generation) error {
+	mark, err := readTorn(g.db)
+	if err != nil || mark == nil {
+		return err
 	}
-	p.cells++
-	p.bytes += size
-	return stage(p.txn, c)
-}
-
-// checkTorn refuses a state that a large layer was cut short in.
-func checkTorn(txn *badger.Txn) error {
-	value, err := fetch(txn, keyTorn)
+	if g.dir == "" {
+		return corrupt("a large layer was written only in part")
+	}
+	l, format, err := readRedo(g.dir)
+	if errors.Is(err, ErrCorrupt) {
+		return corrupt("a large layer was written only in part: %w", err)
+	}
 	if err != nil {
 		return err
 	}
-	if value != nil {
-		return corrupt("a large entry was written only in part")
+	if err := checkFormat(format.Version, s.layout.state); err != nil {
+		return err
 	}
-	return nil
+	want, err := seal([]byte(keyTorn), l.applied)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(mark, want) {
+		return corrupt("a large layer was written only in part, and %s is about another one", nameRedo)
+	}
+	s.log.Info("store: writing to its end what the last stop has cut short", "index", l.applied.Index, "records", len(l.changes))
+	return s.writeParts(g, l, format)
+}
+
+func readTorn(db *badger.DB) ([]byte, error) {
+	txn := db.NewTransaction(false)
+	defer txn.Discard()
+	return fetch(txn, []byte(keyTorn))
 }

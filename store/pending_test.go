@@ -211,9 +211,11 @@ func TestPendingKilled(t *testing.T) {
 // than so much in memory.
 func TestPendingFlushesByItself(t *testing.T) {
 	s := open(t, Options{InMemory: true})
-	for n := range 4 * MaxCells / 1_000 {
-		jobs(t, s, n*1_000, 1_000)
-		if size := s.gen.pending.size(); size > 3*MaxBytes {
+	for n := range 4 * pendingBytes / 100_000 {
+		change(t, s, func(tx *Tx) error {
+			return tx.PutPayload("j", fmt.Sprint(n), bytes.Repeat([]byte{byte(n)}, 100_000))
+		})
+		if size := s.gen.pending.size(); size > 3*pendingBytes {
 			t.Fatalf("%d bytes are pending", size)
 		}
 	}

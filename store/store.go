@@ -231,16 +231,16 @@ func (s *Store) reopen(name string) error {
 
 // load reads the engine's own records of the generation just opened.
 func (s *Store) load() error {
+	if err := s.checkWritten(); err != nil {
+		return err
+	}
+	if err := s.mend(s.gen); err != nil {
+		return err
+	}
 	txn := s.gen.db.NewTransaction(false)
 	defer txn.Discard()
 	format := &Format{}
 	if err := readMeta(txn, keyFormat, format); err != nil {
-		return err
-	}
-	if err := checkFormat(format.Version, s.layout.state); err != nil {
-		return err
-	}
-	if err := checkTorn(txn); err != nil {
 		return err
 	}
 	applied, err := readApplied(txn)
@@ -250,6 +250,17 @@ func (s *Store) load() error {
 	s.logID.Store(&format.LogId)
 	s.applied.Store(applied)
 	return nil
+}
+
+// checkWritten refuses what a newer build wrote, before anything of it is changed.
+func (s *Store) checkWritten() error {
+	txn := s.gen.db.NewTransaction(false)
+	defer txn.Discard()
+	format := &Format{}
+	if err := readMeta(txn, keyFormat, format); err != nil {
+		return err
+	}
+	return checkFormat(format.Version, s.layout.state)
 }
 
 // Applied is a copy of the newest committed position in the log.
