@@ -55,7 +55,6 @@ func (s *Scheduler) take(eff *raftfsm.Effects) {
 	for _, h := range eff.Revoked {
 		if s.holds(h) {
 			s.dispatcher.Revoke(store.JoinID(h.Job, h.Exec), h.Token, ErrRevoked)
-			s.reporter.forget(store.JoinID(h.Job, h.Exec), h.Token)
 		}
 	}
 }
@@ -77,9 +76,7 @@ func (s *Scheduler) assign(eff *raftfsm.Effects) {
 		if x.Node != s.options.Node || x.Incarnation != s.incarnation.Load() || void[x.Token] {
 			continue
 		}
-		attempt := attemptFrom(a)
-		s.reporter.claim(attempt, x, a.Record.Definition.Retry)
-		mine = append(mine, attempt)
+		mine = append(mine, attemptFrom(a))
 	}
 	if len(mine) > 0 {
 		s.dispatcher.Assign(mine)
@@ -94,6 +91,7 @@ func attemptFrom(a raftfsm.Assignment) *dispatch.Attempt {
 		Due: instant(x.Due), StartAt: instant(x.ReadyAt), Origin: string(originNames[x.Origin]),
 		Key: x.Key, Actor: x.Actor, Note: x.Note,
 		Payload: a.Payload, Handler: def.Handler, Timeout: time.Duration(def.Timeout),
+		Tag: &claim{failures: int(x.Failures), retry: def.Retry},
 	}
 	if def.Webhook != nil {
 		out.Webhook = dispatchWebhook(def.Webhook)
@@ -105,7 +103,6 @@ func attemptFrom(a raftfsm.Assignment) *dispatch.Attempt {
 // definition as it is then.
 func (s *Scheduler) giveUp(a *dispatch.Attempt) {
 	job, exec, _ := store.SplitID(a.ID)
-	s.reporter.forget(a.ID, a.Token)
 	s.reporter.add(&raftfsm.Command{Body: &raftfsm.Command_HandBack{HandBack: &raftfsm.HandBack{Job: job, Execution: exec, Token: a.Token}}})
 }
 
@@ -116,7 +113,6 @@ func (s *Scheduler) recall(h raftfsm.Holding) {
 	back := &raftfsm.HandBack{Job: h.Job, Execution: h.Exec, Token: h.Token}
 	switch {
 	case s.dispatcher.Recall(id, h.Token):
-		s.reporter.forget(id, h.Token)
 	case !s.dispatcher.Started(id, h.Token):
 		return // it is over here, and its result is on its way
 	default:

@@ -182,7 +182,6 @@ func (m *member) fence() {
 	m.log.Warn("chronos: no leader has been heard of for most of the lease, or it was ended; what runs here is canceled", "lease", m.s.options.Cluster.Lease)
 	m.s.held.lose(ErrFenced)
 	m.s.dispatcher.RevokeAll(ErrRevoked)
-	m.s.reporter.forgetAll()
 }
 
 // rejoin announces the new incarnation, resolves what the old ones held, and takes

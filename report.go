@@ -28,12 +28,6 @@ type reporter struct {
 	queue   []*raftfsm.Command
 	pending int // taken from the queue, not committed yet
 	idle    []chan struct{}
-	claims  map[claimKey]claim
-}
-
-type claimKey struct {
-	id    string
-	token uint64
 }
 
 // claim is what is needed to say when a failed attempt is to be repeated.
@@ -49,7 +43,7 @@ const yieldMax = 1_000
 const reportMax = 4_000
 
 func newReporter(s *Scheduler) *reporter {
-	r := &reporter{s: s, wake: make(chan struct{}, 1), claims: map[claimKey]claim{}}
+	r := &reporter{s: s, wake: make(chan struct{}, 1)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	return r
 }
@@ -61,31 +55,8 @@ func (r *reporter) stop() {
 	r.wg.Wait()
 }
 
-func (r *reporter) claim(a *dispatch.Attempt, x *store.Execution, retry *store.Retry) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.claims[claimKey{a.ID, a.Token}] = claim{failures: int(x.Failures), retry: retry}
-}
-
-func (r *reporter) forget(id string, token uint64) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.claims, claimKey{id, token})
-}
-
-// forgetAll drops what is known of attempts that were all given up.
-func (r *reporter) forgetAll() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	clear(r.claims)
-}
-
 // report takes the result of an attempt from the dispatcher.
 func (r *reporter) report(res dispatch.Result) {
-	r.mu.Lock()
-	c := r.claims[claimKey{res.ID, res.Token}]
-	delete(r.claims, claimKey{res.ID, res.Token})
-	r.mu.Unlock()
 	job, exec, _ := store.SplitID(res.ID)
 	if res.Outcome == dispatch.HandedBack && res.Stuck {
 		// It still runs, so nobody else may have it: it stays this process's
@@ -102,10 +73,14 @@ func (r *reporter) report(res dispatch.Result) {
 	if res.Stuck {
 		r.s.log.Error("chronos: handler ignores its ended context and was given up", "job", job, "execution", res.ID, "attempt", res.Token)
 	}
-	r.add(&raftfsm.Command{Body: &raftfsm.Command_Finish{Finish: finishFrom(job, exec, res, c)}})
+	r.add(&raftfsm.Command{Body: &raftfsm.Command_Finish{Finish: finishFrom(job, exec, res)}})
 }
 
-func finishFrom(job, exec string, res dispatch.Result, c claim) *raftfsm.Finish {
+func finishFrom(job, exec string, res dispatch.Result) *raftfsm.Finish {
+	c, _ := res.Tag.(*claim)
+	if c == nil {
+		c = &claim{}
+	}
 	ended := res.Ended
 	if ended.IsZero() {
 		ended = time.Now()

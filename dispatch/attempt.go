@@ -35,22 +35,23 @@ type Attempt struct {
 	Handler    string        // name of the handler; empty when Webhook is set
 	Webhook    *Webhook      // what to call instead of a handler
 	Timeout    time.Duration // 0: none for handlers, 5 minutes for webhooks
+	Tag        any           // whatever the caller needs with the Result; it comes back there
 
 	output output
 	header http.Header // what Config.Around adds to a webhook's request
 
 	// Set by Assign and by the timer, before the attempt's goroutine exists.
 	at     time.Time // StartAt on the monotonic clock
-	seq    uint64    // order of assignment, among attempts of the same instant
 	cancel context.CancelCauseFunc
 	call   Handler // nil: no handler of that name when the attempt came due
 
-	index int // in the heap, while waiting; guarded by Dispatcher.mu
+	moment *moment // that it waits for; guarded by Dispatcher.mu
+	index  int     // among its attempts
 
 	// mu guards what follows until the state is ending or stuck; nobody changes it
 	// after that. The attempt's goroutine reads ctx without. Taken after
 	// Dispatcher.mu where both are needed: starting 10,000 attempts at one instant
-	// takes no common lock but the one that takes them off the heap.
+	// takes no common lock but the one that takes them from those that wait.
 	mu           sync.Mutex
 	ctx          context.Context // what the handler gets
 	started      time.Time
@@ -66,8 +67,8 @@ type Attempt struct {
 type state uint8
 
 const (
-	waiting  state = iota // on the heap
-	starting              // off the heap, the handler is not called yet
+	waiting  state = iota // for its moment
+	starting              // its moment has come, the handler is not called yet
 	running               // the handler is called
 	ending                // its result is decided and being reported
 	stuck                 // reported, but the handler has not returned

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -65,9 +66,9 @@ type Config struct {
 
 	// Report takes the result of every attempt, once; that of a handler that was
 	// stuck when the node stopped (HandedBack and Stuck) once more, as HandedBack,
-	// when it has returned after all. Each call is made from a
-	// goroutine of its own (the attempt's, or that of the timer that gives it up)
-	// and may block; until it returns the attempt is remembered, and Drain waits.
+	// when it has returned after all. It may be called from several goroutines at
+	// once. Until it returns the attempt is remembered, and Drain waits; and what
+	// ended at the same busy instant may wait behind it.
 	Report func(Result)
 }
 
@@ -79,20 +80,20 @@ type Dispatcher struct {
 	client *http.Client
 	own    *http.Transport // of our own client, to be closed; nil for the host's
 
-	wake      chan struct{} // something new is on the heap
+	wake      chan struct{} // something new waits
 	quit      chan struct{} // closed by Close
 	done      chan struct{} // closed when the timer goroutine has ended
 	closeOnce sync.Once
 	running   atomic.Int64
 	beginning atomic.Int64 // their instant has come, and their handlers are not called yet
+	endings   endings
 
 	mu       sync.Mutex
 	handlers map[string]Handler
 	live     map[key]*Attempt // assigned and not yet reported
-	waiting  attemptHeap
+	waiting  waitlist
 	stuck    map[*Attempt]struct{}
 	ended    recent
-	seq      uint64
 	refusal  error           // not nil: nothing is started, and this is why
 	idle     []chan struct{} // closed when live becomes empty
 }
@@ -170,7 +171,7 @@ func (d *Dispatcher) Beginning() int {
 func (d *Dispatcher) Pending() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.waiting)
+	return d.waiting.size
 }
 
 // Stuck returns how many handlers were given up and have not returned yet.
@@ -199,8 +200,6 @@ func (d *Dispatcher) Assign(attempts []*Attempt) {
 			continue
 		}
 		a.prepare(now, d.cfg.MaxOutput)
-		d.seq++
-		a.seq = d.seq
 		d.waiting.add(a)
 	}
 	d.mu.Unlock()
@@ -332,17 +331,15 @@ func (d *Dispatcher) dropLocked(a *Attempt) {
 	d.idle = nil
 }
 
-// keepTime starts attempts when they come due. It is the only one to take them
-// off the heap in order to start them.
+// keepTime starts attempts when they come due. It is the only one to take them from those
+// that wait in order to start them.
 func (d *Dispatcher) keepTime() {
 	defer close(d.done)
 	timer := time.NewTimer(clockCheck)
 	defer timer.Stop()
 	for {
 		batch, next, more := d.takeDue()
-		for _, a := range batch {
-			go d.run(a)
-		}
+		d.launch(batch)
 		var fired <-chan time.Time
 		if more {
 			timer.Reset(min(time.Until(next), clockCheck))
@@ -357,13 +354,29 @@ func (d *Dispatcher) keepTime() {
 	}
 }
 
-// takeDue takes the attempts whose instant has come off the heap, in one round
+// launchMin is from how many attempts on several goroutines make theirs. With thousands
+// that is work for all processors, and too long for one goroutine's turn.
+const launchMin = 1_024
+
+func (d *Dispatcher) launch(batch []*Attempt) {
+	share := max(launchMin, (len(batch)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
+	for len(batch) > share {
+		go d.launch(batch[:share:share])
+		batch = batch[share:]
+	}
+	for _, a := range batch {
+		go d.run(a)
+	}
+}
+
+// takeDue takes the attempts whose instant has come from those that wait, in one round
 // under the lock, and says when the next one comes due, if any waits.
 func (d *Dispatcher) takeDue() (batch []*Attempt, next time.Time, more bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	now := time.Now()
-	if d.cfg.Wait != nil && len(d.waiting) > 0 && d.waiting[0].due(now) && d.cfg.Wait() {
+	first := d.waiting.first()
+	if first != nil && d.cfg.Wait != nil && first.due(now) && d.cfg.Wait() {
 		return nil, now.Add(waitCheck), true
 	}
 	batch = d.waiting.due(now)
@@ -373,8 +386,8 @@ func (d *Dispatcher) takeDue() (batch []*Attempt, next time.Time, more bool) {
 	}
 	d.running.Add(int64(len(batch)))
 	d.beginning.Add(int64(len(batch)))
-	if len(d.waiting) == 0 {
+	if first = d.waiting.first(); first == nil {
 		return batch, time.Time{}, false
 	}
-	return batch, d.waiting[0].at, true
+	return batch, first.at, true
 }

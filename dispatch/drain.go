@@ -62,8 +62,7 @@ func (d *Dispatcher) Close() {
 func (d *Dispatcher) drain(ctx context.Context, reason error) error {
 	d.mu.Lock()
 	d.refusal = reason
-	batch := d.waiting
-	d.waiting = nil
+	batch := d.waiting.all()
 	for _, a := range batch {
 		a.setState(ending)
 	}

@@ -47,6 +47,7 @@ type Result struct {
 	ID      string // of the execution
 	Job     string
 	Token   uint64
+	Tag     any // the attempt's
 	Outcome Outcome
 
 	Permanent     bool          // repeating is useless
@@ -203,7 +204,7 @@ func abandoned(a *Attempt, grace time.Duration) Result {
 
 // result fills in what all results have in common, and closes the output.
 func (a *Attempt) result(ended time.Time) Result {
-	res := Result{ID: a.ID, Job: a.Job, Token: a.Token, Ended: ended}
+	res := Result{ID: a.ID, Job: a.Job, Token: a.Token, Tag: a.Tag, Ended: ended}
 	res.Output, res.Truncated = a.output.seal()
 	return res
 }

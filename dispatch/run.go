@@ -17,7 +17,7 @@ func (d *Dispatcher) run(a *Attempt) {
 	ctx, cancel := a.deadline()
 	defer cancel()
 	begun := d.begin(ctx, a)
-	d.beginning.Add(-1)
+	d.begun()
 	if !begun {
 		d.skip(a)
 		return
@@ -125,7 +125,9 @@ func (d *Dispatcher) end(a *Attempt, r returned) {
 	}
 	res := conclude(a, r)
 	a.cancel(nil) // whatever the handler left running has no business any more
-	d.finish(a, res)
+	if !d.later(a, res) {
+		d.finish(a, res)
+	}
 }
 
 // returnLate reports an attempt once more that was stuck when the node stopped,

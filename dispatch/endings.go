@@ -1,0 +1,64 @@
+package dispatch
+
+import "sync"
+
+// endings are attempts that are over and not reported yet. While handlers whose instant
+// has come still wait for their turn, those that have returned are kept here: ten thousand
+// at one instant begin before the first of them is reported. How an attempt ended, and
+// when, is decided before.
+type endings struct {
+	mu   sync.Mutex
+	list []ended
+}
+
+type ended struct {
+	a   *Attempt
+	res Result
+}
+
+// endingsMax bounds how many wait, where there is always a handler to begin.
+const endingsMax = 16_384
+
+// later takes an ending if it has to wait; else it is the caller's to report.
+func (d *Dispatcher) later(a *Attempt, res Result) bool {
+	if len(d.cfg.Around) > 0 { // theirs is the attempt's goroutine, and they take their time
+		return false
+	}
+	e := &d.endings
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if d.beginning.Load() == 0 || len(e.list) >= endingsMax {
+		return false
+	}
+	e.list = append(e.list, ended{a, res})
+	return true
+}
+
+// begun notes that the handler of an attempt is being called, or never will be. With the
+// last one, those that have ended are reported.
+func (d *Dispatcher) begun() {
+	if d.beginning.Add(-1) > 0 {
+		return
+	}
+	d.endings.mu.Lock()
+	list := d.endings.list
+	d.endings.list = nil
+	d.endings.mu.Unlock()
+	if len(list) > 0 {
+		go d.finishAll(list)
+	}
+}
+
+// finishAll reports attempts one after another, and goes on if Report ends its goroutine.
+func (d *Dispatcher) finishAll(list []ended) {
+	n := 0
+	defer func() {
+		if n < len(list) {
+			go d.finishAll(list[n:])
+		}
+	}()
+	for n < len(list) {
+		n++
+		d.finish(list[n-1].a, list[n-1].res)
+	}
+}
