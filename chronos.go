@@ -209,7 +209,7 @@ func New(options Options) (*Scheduler, error) {
 	})
 	cfg := raftfsm.Config{
 		ID: options.Node, Dir: options.Dir, InMemory: options.InMemory, Logger: options.Logger, OnApply: s.applied,
-		TrustView: options.TrustView,
+		Busy: s.dispatcher.Rush, TrustView: options.TrustView,
 	}
 	if c := options.Cluster; c != nil {
 		cfg.Cluster, cfg.StartTimeout = c.raftCluster(), c.JoinTimeout

@@ -167,6 +167,20 @@ func (d *Dispatcher) Beginning() int {
 	return int(d.beginning.Load())
 }
 
+// rushMin is from how many attempts on an instant is a rush.
+const rushMin = 200
+
+// Rush tells if many attempts begin just now, or will within a time.
+func (d *Dispatcher) Rush(within time.Duration) bool {
+	if d.Beginning() >= rushMin {
+		return true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	m := d.waiting.first()
+	return m != nil && m.left >= rushMin && m.due(time.Now().Add(within))
+}
+
 // Pending returns how many attempts wait for their instant.
 func (d *Dispatcher) Pending() int {
 	d.mu.Lock()

@@ -290,3 +290,37 @@ func TestHandlerSeesTheAttempt(t *testing.T) {
 		}
 	})
 }
+
+// TestRush: many attempts at one instant are a rush from some time before it on.
+func TestRush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(Config{})
+		defer d.Close()
+		hold := make(chan struct{})
+		if err := d.Handle("h", func(context.Context, *Attempt) error { <-hold; return nil }); err != nil {
+			t.Fatal(err)
+		}
+		at := time.Now().Add(time.Second)
+		several := func(n int, at time.Time) {
+			list := make([]*Attempt, n)
+			for i := range list {
+				list[i] = &Attempt{ID: fmt.Sprint(n, i), Token: uint64(i + 1), Handler: "h", StartAt: at}
+			}
+			d.Assign(list)
+		}
+		several(rushMin-1, at)
+		if d.Rush(2 * time.Second) {
+			t.Error("few are a rush")
+		}
+		several(rushMin, at.Add(-time.Millisecond))
+		if d.Rush(998*time.Millisecond) || !d.Rush(999*time.Millisecond) {
+			t.Error("a rush is not seen when it comes near")
+		}
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if d.Rush(time.Hour) {
+			t.Error("it is over")
+		}
+		close(hold)
+	})
+}

@@ -62,6 +62,9 @@ type Config struct {
 
 	// NoSync gives up durability. For tests: the control that must fail.
 	NoSync bool
+	// Busy tells if there will be something more urgent than the store's background
+	// work within a time. Nil is never.
+	Busy func(within time.Duration) bool
 	// NoCompaction runs the store without compactors. For simulated days.
 	NoCompaction bool
 	// SingleTimeout is that of Raft's timers on a node that is alone. Nobody else

@@ -134,7 +134,7 @@ func (n *Node) openMemory() (err error) {
 	if n.id == "" {
 		n.id = randomID()
 	}
-	n.st, err = store.Open(store.Options{InMemory: true, Logger: n.log, OnCorrupt: n.damaged, OnFailed: n.failed, NoCompaction: n.cfg.NoCompaction})
+	n.st, err = store.Open(store.Options{InMemory: true, Logger: n.log, OnCorrupt: n.damaged, OnFailed: n.failed, Busy: n.cfg.Busy, NoCompaction: n.cfg.NoCompaction})
 	if err != nil {
 		return err
 	}

@@ -228,7 +228,7 @@ func (r *recovery) readView() error {
 
 func (r *recovery) openView() (err error) {
 	r.view, err = store.Open(store.Options{
-		Dir: r.cfg.Dir, Logger: r.log, Guard: r.guard, OnCorrupt: r.onDamage, OnFailed: r.onFailure,
+		Dir: r.cfg.Dir, Logger: r.log, Guard: r.guard, OnCorrupt: r.onDamage, OnFailed: r.onFailure, Busy: r.cfg.Busy,
 		NoSync: r.cfg.NoSync, NoCompaction: r.cfg.NoCompaction,
 	})
 	return err

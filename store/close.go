@@ -40,7 +40,7 @@ func (s *Store) Close() error {
 // lastFlush writes what is pending, unless an earlier write failed.
 func (s *Store) lastFlush(g *generation) error {
 	if s.failure() == nil {
-		return s.flush(g)
+		return s.flush(g, false)
 	}
 	return nil
 }

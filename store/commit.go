@@ -47,7 +47,7 @@ func (s *Store) room(g *generation) error {
 	if !g.pending.crowded() {
 		return nil
 	}
-	return s.flush(g)
+	return s.flush(g, false)
 }
 
 // signal wakes who writes to Badger.

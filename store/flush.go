@@ -10,7 +10,10 @@ import (
 
 // Flush writes to Badger what was committed before: it is there without the log
 // when this returns. On ErrDiskFull nothing was touched.
-func (s *Store) Flush() error {
+func (s *Store) Flush() error { return s.flushNow(false) }
+
+// flushNow is Flush, which may give way to what is more urgent.
+func (s *Store) flushNow(patient bool) error {
 	g, err := s.pin()
 	if err != nil {
 		return err
@@ -22,13 +25,40 @@ func (s *Store) Flush() error {
 	if err := s.checkRoom(g); err != nil {
 		return err
 	}
-	return s.flush(g)
+	if patient && s.opts.Busy != nil {
+		g.yield(s, flushAhead, time.Now().Add(flushPatience))
+	}
+	return s.flush(g, patient)
+}
+
+// How long a flush gives way to what is more urgent, and how far that lies ahead: what
+// Badger does in the background when a flush has ended takes longer than a part of it.
+const (
+	flushPatience = time.Second
+	flushAhead    = 400 * time.Millisecond
+	partAhead     = 50 * time.Millisecond
+	yieldPause    = 5 * time.Millisecond
+)
+
+// yield waits while there is something more urgent, unless a commit waits for room.
+func (g *generation) yield(s *Store, ahead time.Duration, until time.Time) {
+	for s.opts.Busy(ahead) && time.Now().Before(until) && !g.pending.crowded() {
+		select {
+		case <-time.After(yieldPause):
+		case <-s.ctx.Done():
+			return
+		}
+	}
 }
 
 // flush writes what is pending in a generation when it begins. Whoever waited while
 // another one failed writes nothing: a part of what he would write upon may be missing.
-func (s *Store) flush(g *generation) error {
+func (s *Store) flush(g *generation, patient bool) error {
 	return g.write(func() error {
+		g.patient = time.Time{}
+		if patient && s.opts.Busy != nil {
+			g.patient = time.Now().Add(flushPatience)
+		}
 		for {
 			if err := s.failure(); err != nil {
 				return err
@@ -145,7 +175,7 @@ func (s *Store) startFlusher() {
 				armed = false
 			case <-s.enough:
 			}
-			err := s.Flush()
+			err := s.flushNow(true)
 			switch {
 			case err == nil, errors.Is(err, ErrClosed):
 			case errors.Is(err, ErrDiskFull): // there may be room soon, and no commit

@@ -84,7 +84,7 @@ func TestFlushFollowsFailedOne(t *testing.T) {
 	jobs(t, s, 20, 10)
 	close(end)
 	failed.Wait()
-	if err := s.flush(g); !errors.Is(err, ErrFailed) { // Flush looked before
+	if err := s.flush(g, false); !errors.Is(err, ErrFailed) { // Flush looked before
 		t.Error(err)
 	}
 	for _, id := range []string{"job-000012", "job-000022"} {
@@ -151,4 +151,63 @@ func TestFailedIsNotFull(t *testing.T) {
 	if len(heard) != 1 || !errors.Is(heard[0], ErrFailed) {
 		t.Errorf("the caller heard of it: %v", heard)
 	}
+}
+
+// TestFlushGivesWay: a flush that nobody waits for waits while there is something more urgent,
+// before it begins and between its parts, but not without end, and not where a commit waits.
+func TestFlushGivesWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var until time.Time
+		var asked []time.Duration
+		s := open(t, Options{InMemory: true, NoCompaction: true, Busy: func(within time.Duration) bool {
+			asked = append(asked, within)
+			return time.Now().Before(until)
+		}})
+		written := func() bool { return s.live().pending.size() == 0 }
+		begun := time.Now()
+		jobs(t, s, 0, 10)
+		until = begun.Add(flushDelay + flushPatience/2)
+		time.Sleep(flushDelay + flushPatience/4)
+		synctest.Wait()
+		if written() || len(asked) == 0 || asked[0] != flushAhead {
+			t.Errorf("it did not wait: asked %v", asked)
+		}
+		time.Sleep(flushPatience / 2)
+		synctest.Wait()
+		if !written() {
+			t.Error("it waits for nothing")
+		}
+		until = begun.Add(time.Hour)
+		jobs(t, s, 10, 10)
+		time.Sleep(flushDelay + 3*flushPatience)
+		synctest.Wait()
+		if !written() {
+			t.Error("it waits without end")
+		}
+		jobs(t, s, 20, 10)
+		at := time.Now()
+		flush(t, s)
+		if !time.Now().Equal(at) || !written() {
+			t.Error("a flush that somebody waits for has waited")
+		}
+		large(t, s)
+		asked = nil
+		time.Sleep(flushDelay + 3*flushPatience)
+		synctest.Wait()
+		if parts := len(asked) - int(flushPatience/yieldPause); !written() || asked[len(asked)-1] != partAhead {
+			t.Errorf("parts of a flush do not wait: asked %d times, %d for parts", len(asked), parts)
+		}
+	})
+}
+
+func large(t *testing.T, s *Store) {
+	t.Helper()
+	change(t, s, func(tx *Tx) error {
+		for n := range 3 {
+			if err := tx.PutPayload("j", fmt.Sprint(n), bytes.Repeat([]byte{byte(n)}, MaxRecord-4096)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

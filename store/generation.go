@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -25,6 +26,7 @@ type generation struct {
 	aborted atomic.Bool // the store closes: readers shall come to an end
 
 	writing chanLock             // one flush, hush or close at a time
+	patient time.Time            // until when the flush under way gives way; zero: somebody waits for it
 	torn    *Applied             // a flush has begun, and the disk was full before its end
 	hushing atomic.Bool          // a hush is under way
 	quiet   *badger.StreamWriter // set while Badger does nothing in the background

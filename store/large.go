@@ -43,6 +43,9 @@ func (s *Store) writeParts(g *generation, l *layer, format *Format) error {
 	for rest := l.changes; ; {
 		part, size := cutPart(rest)
 		rest = rest[len(part):]
+		if !g.patient.IsZero() {
+			g.yield(s, partAhead, g.patient)
+		}
 		if err := s.step("part"); err != nil {
 			return err
 		}
@@ -77,12 +80,13 @@ func (g *generation) writePart(changes []delta, last bool, applied *Applied, for
 	return w.Commit()
 }
 
-// cutPart is what one transaction writes of changes, well below Badger's limit.
+// cutPart is what one transaction writes of changes: well below Badger's limit, and not for
+// long, because what is more urgent waits for it.
 func cutPart(changes []delta) (part []delta, size int) {
 	n := 0
-	for ; n < len(changes) && n < MaxCells/2; n++ {
+	for ; n < len(changes) && n < MaxCells/4; n++ {
 		more := len(changes[n].key) + len(changes[n].value) + cellCost
-		if n > 0 && size+more > MaxBytes/2 {
+		if n > 0 && size+more > MaxBytes/4 {
 			break
 		}
 		size += more

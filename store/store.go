@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -28,6 +29,10 @@ type Options struct {
 	// written (ErrFailed). It is called in the middle of things: it must not call
 	// the store.
 	OnFailed func(error)
+	// Busy is asked by a flush that nobody waits for whether there will be something
+	// more urgent within a time; nil is never. While it answers true the flush waits,
+	// for a second at the most.
+	Busy func(within time.Duration) bool
 	// Guard watches the disk. Nil makes one for Dir with the default sizes.
 	Guard *Guard
 	// NoSync gives up durability. For tests: the control that must fail.
