@@ -175,7 +175,7 @@ func (s *Scheduler) putCommand(ctx context.Context, job Job, rollback uint64) (*
 	if err != nil {
 		return nil, err
 	}
-	if err := job.validate(old.rec.GetDefinition()); err != nil {
+	if err := s.validate(&job, old.rec.GetDefinition()); err != nil {
 		return nil, err
 	}
 	return s.makePut(ctx, job, job.definition(old.rec.GetDefinition()), old, rollback)
@@ -329,7 +329,7 @@ func (s *Scheduler) validateAll(jobs []Job) error {
 				return err
 			}
 		}
-		err := jobs[i].validate(old.rec.GetDefinition())
+		err := s.validate(&jobs[i], old.rec.GetDefinition())
 		if err == nil {
 			err = s.checkDue(&jobs[i])
 		}
@@ -338,6 +338,17 @@ func (s *Scheduler) validateAll(jobs []Job) error {
 		}
 	}
 	return nil
+}
+
+// checkSchedule says what is wrong with a job's schedule. One that many jobs have is
+// compiled once.
+func (s *Scheduler) checkSchedule(job *Job) error {
+	if job.Schedule.err == nil && !job.Schedule.IsZero() {
+		if _, err := s.schedules.Get(job.Schedule.String(), job.ID); err == nil {
+			return nil
+		}
+	}
+	return job.Schedule.For(job.ID).Err() // in the words of who made it
 }
 
 // checkDue refuses a schedule without a further instant, unless the job has it

@@ -35,6 +35,9 @@ type compiled struct {
 	once  sync.Once
 	sched *schedule.Schedule
 	err   error
+
+	written sync.Once
+	text    string
 }
 
 func newSchedule(err error, specs ...schedule.Spec) Schedule {
@@ -355,7 +358,13 @@ func (s Schedule) Describe() string {
 
 // String is the text form, which ParseSchedule reads back: for example
 // "CRON_TZ=Europe/Berlin 0 9 * * MON-FRI" or "@every 1m30s; jitter=10s".
-func (s Schedule) String() string { return schedule.Format(s.specs) }
+func (s Schedule) String() string {
+	if s.memo == nil {
+		return schedule.Format(s.specs)
+	}
+	s.memo.written.Do(func() { s.memo.text = schedule.Format(s.specs) })
+	return s.memo.text
+}
 
 // MarshalText implements encoding.TextMarshaler. It fails where the text would
 // not say what was asked of the constructor or a method.

@@ -72,11 +72,11 @@ func checkText(field, text string, limit int) error {
 
 // validate says what is wrong with a job, naming the field. old is the stored
 // definition, for the secrets that are to be kept.
-func (j *Job) validate(old *store.Definition) error {
+func (s *Scheduler) validate(j *Job, old *store.Definition) error {
 	checks := []func() error{
 		func() error { return checkID("Job.ID", j.ID) },
 		j.checkTarget,
-		func() error { return j.Schedule.For(j.ID).Err() },
+		func() error { return s.checkSchedule(j) },
 		j.checkTexts,
 		func() error { return checkLabels("Job.Labels", j.Labels) },
 		j.checkPlacement,
