@@ -176,6 +176,21 @@ func (p *pending) size() (bytes int) {
 	return bytes + p.bytes
 }
 
+// room bounds what a flush takes on the disk: REDO, where it needs that, and the log of
+// Badger's memtable.
+func (p *pending) room() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	cells, bytes := p.cells, p.bytes
+	for _, l := range p.frozen {
+		cells, bytes = cells+len(l.changes), bytes+l.bytes
+	}
+	if cells >= MaxCells || bytes >= MaxBytes {
+		return 2 * bytes
+	}
+	return bytes
+}
+
 // freeze takes what is pending out of what add joins; nothing, if there is nothing. What
 // was frozen before, and of which nobody has said that it is written, stays first: then
 // it is not all.

@@ -252,7 +252,7 @@ func (s *Store) roomToClose(g *generation) error {
 	if s.guard == nil {
 		return nil
 	}
-	return s.guard.checkLast(g.files.unwritten() + 2*int64(g.pending.size())) // REDO, and what it is about
+	return s.guard.checkLast(g.files.unwritten() + int64(g.pending.room()))
 }
 
 func (s *Store) remove(g *generation) {
