@@ -8,10 +8,8 @@ import (
 	"hash/crc32"
 	"io"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -292,7 +290,7 @@ func (s *logStore) failure() error {
 // writeError types a write error. Anything but a full disk ends all writing:
 // after a failed fsync neither the file nor the page cache can be trusted.
 func (s *logStore) writeError(what string, err error) error {
-	if isDiskFull(err) {
+	if store.DiskFull(err) {
 		return fmt.Errorf("%w: cannot %s %s: %w", store.ErrDiskFull, what, s.path, err)
 	}
 	err = fmt.Errorf("cannot %s %s: %w", what, s.path, err)
@@ -368,19 +366,4 @@ func logChecksum(l *raft.Log) uint32 {
 
 func stableChecksum(key, val []byte) uint32 {
 	return crc32.Update(crc32.Checksum(append(bytes.Clone(key), 0), castagnoli), castagnoli, val)
-}
-
-// isDiskFull recognises a full disk or quota. Bolt hides some error numbers in
-// text.
-func isDiskFull(err error) bool {
-	full := []error{store.ErrDiskFull, syscall.ENOSPC, syscall.EDQUOT}
-	if runtime.GOOS == "windows" {
-		full = append(full, syscall.Errno(39), syscall.Errno(112)) // ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
-	}
-	for _, f := range full {
-		if errors.Is(err, f) || strings.Contains(err.Error(), f.Error()) {
-			return true
-		}
-	}
-	return false
 }

@@ -209,7 +209,7 @@ func (r *recovery) at(step string) error {
 
 // diskError types a full disk.
 func diskError(err error) error {
-	if err != nil && isDiskFull(err) {
+	if err != nil && store.DiskFull(err) {
 		return fmt.Errorf("%w: %w", store.ErrDiskFull, err)
 	}
 	return err

@@ -25,9 +25,10 @@ const (
 	batchCells = batchBytes / 96
 )
 
-// badgerOptions is the small profile: no caches, because uncompressed blocks
+// badgerOptions is a small profile: no caches, because uncompressed blocks
 // are read from the mapped file, and at most two memtables that wait to be
-// written, so that a bulk load slows down instead of growing.
+// written, so that a bulk load slows down instead of growing. How large a
+// compaction may be goes by the room that the disk has to have.
 func badgerOptions(dir string, o Options, log *slog.Logger) badger.Options {
 	b := badger.DefaultOptions(dir)
 	b.InMemory = o.InMemory
@@ -37,13 +38,17 @@ func badgerOptions(dir string, o Options, log *slog.Logger) badger.Options {
 		b.MemTableSize = o.memTable
 	}
 	b.NumMemtables = 2
-	// Compactions are rare, and begin with much at once: with half of these sizes they took
-	// twice as much of the processors at 10,000 executions a second. What one holds in
-	// memory is a multiple of the size of a table.
-	b.BaseTableSize = 4 << 20
-	b.BaseLevelSize = 64 << 20
-	b.NumLevelZeroTables = 5
-	b.NumLevelZeroTablesStall = 10
+	b.BaseTableSize = 1 << 20 // what a compaction holds in memory is a multiple of it
+	b.NumLevelZeroTables = 2
+	b.NumLevelZeroTablesStall = 4
+	if o.roomy {
+		// Compactions are rare, and begin with much at once: at 10,000 executions a second
+		// they take half as much of the processors, and room on the disk for it.
+		b.BaseTableSize = 4 << 20
+		b.BaseLevelSize = 64 << 20
+		b.NumLevelZeroTables = 5
+		b.NumLevelZeroTablesStall = 10
+	}
 	b.NumCompactors = 2
 	if o.NoCompaction {
 		b.NumCompactors = 0

@@ -40,7 +40,7 @@ func (s *Store) Close() error {
 // lastFlush writes what is pending, unless an earlier write failed.
 func (s *Store) lastFlush(g *generation) error {
 	if s.failure() == nil {
-		return s.flush(g, false)
+		return s.flush(g, last)
 	}
 	return nil
 }
@@ -66,7 +66,7 @@ func (s *Store) live() *generation {
 func (s *Store) shut(g *generation) error {
 	err := s.stopGeneration(g)
 	if err == nil && s.failure() == nil && g.dir != "" {
-		if err := errors.Join(dropRedo(g), s.layout.writeClean(g.name)); err != nil {
+		if err := s.layout.writeClean(g.name); err != nil {
 			s.log.Warn("store: this stop could not be marked as clean, the next start takes longer", "error", err)
 		}
 	}

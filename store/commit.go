@@ -47,7 +47,7 @@ func (s *Store) room(g *generation) error {
 	if !g.pending.crowded() {
 		return nil
 	}
-	return s.flush(g, false)
+	return s.flush(g, awaited)
 }
 
 // signal wakes who writes to Badger.

@@ -83,9 +83,10 @@
 //   - A start hashes or checks the whole directory: about a second per
 //     gigabyte from a fast disk, before Open returns.
 //   - Badger writes through memory maps, and the write that finds the disk full
-//     ends the process. The guard keeps 128 MiB free (half of a small volume);
-//     at full speed Badger was measured to fill up to 72 MiB after the last
-//     commit, and then it is quiet. Of 20 volumes (tmpfs and ext4, 256 MiB to
+//     ends the process. The guard keeps 384 MiB free on a volume of 8 GiB or more, else
+//     128 MiB (half of a small volume), and Badger's compactions are larger where it is the
+//     former; with the smaller ones, at full speed, it was measured to fill up to 72 MiB after
+//     the last commit, and then it is quiet. Of 20 volumes (tmpfs and ext4, 256 MiB to
 //     1 GiB), each filled to the last block four times by a neighbour, at once
 //     or a second after a bulk load at full speed had been refused, the process
 //     survived 19 and went on when there was room. A neighbour that takes those

@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"syscall"
 )
@@ -57,4 +58,22 @@ func blameState(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %w", ErrCorrupt, err)
+}
+
+// DiskFull recognises a full disk or quota in an error of the operating system. Bolt and
+// Badger hide some error numbers in text.
+func DiskFull(err error) bool {
+	if err == nil {
+		return false
+	}
+	full := []error{ErrDiskFull, syscall.ENOSPC, syscall.EDQUOT}
+	if runtime.GOOS == "windows" {
+		full = append(full, syscall.Errno(39), syscall.Errno(112)) // ERROR_HANDLE_DISK_FULL, ERROR_DISK_FULL
+	}
+	for _, f := range full {
+		if errors.Is(err, f) || strings.Contains(err.Error(), f.Error()) {
+			return true
+		}
+	}
+	return false
 }

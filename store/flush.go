@@ -10,10 +10,18 @@ import (
 
 // Flush writes to Badger what was committed before: it is there without the log
 // when this returns. On ErrDiskFull nothing was touched.
-func (s *Store) Flush() error { return s.flushNow(false) }
+func (s *Store) Flush() error { return s.flushNow(awaited) }
 
-// flushNow is Flush, which may give way to what is more urgent.
-func (s *Store) flushNow(patient bool) error {
+// urgency is who waits for a flush.
+type urgency uint8
+
+const (
+	awaited urgency = iota // somebody does
+	patient                // nobody: it gives way to what is more urgent
+	last                   // Close, which has looked whether there is room
+)
+
+func (s *Store) flushNow(u urgency) error {
 	g, err := s.pin()
 	if err != nil {
 		return err
@@ -25,10 +33,10 @@ func (s *Store) flushNow(patient bool) error {
 	if err := s.checkRoom(g); err != nil {
 		return err
 	}
-	if patient && s.opts.Busy != nil {
+	if u == patient && s.opts.Busy != nil {
 		g.yield(s, flushAhead, time.Now().Add(flushPatience))
 	}
-	return s.flush(g, patient)
+	return s.flush(g, u)
 }
 
 // How long a flush gives way to what is more urgent, and how far that lies ahead: what
@@ -40,9 +48,10 @@ const (
 	yieldPause    = 5 * time.Millisecond
 )
 
-// yield waits while there is something more urgent, unless a commit waits for room.
+// yield waits while there is something more urgent, unless somebody waits for the flush or
+// for what it holds.
 func (g *generation) yield(s *Store, ahead time.Duration, until time.Time) {
-	for s.opts.Busy(ahead) && time.Now().Before(until) && !g.pending.crowded() {
+	for s.opts.Busy(ahead) && time.Now().Before(until) && !g.pending.crowded() && g.wanted.Load() == 0 {
 		select {
 		case <-time.After(yieldPause):
 		case <-s.ctx.Done():
@@ -53,12 +62,9 @@ func (g *generation) yield(s *Store, ahead time.Duration, until time.Time) {
 
 // flush writes what is pending in a generation when it begins. Whoever waited while
 // another one failed writes nothing: a part of what he would write upon may be missing.
-func (s *Store) flush(g *generation, patient bool) error {
+func (s *Store) flush(g *generation, u urgency) error {
 	return g.write(func() error {
-		g.patient = time.Time{}
-		if patient && s.opts.Busy != nil {
-			g.patient = time.Now().Add(flushPatience)
-		}
+		g.urgency, g.patience = u, time.Now().Add(flushPatience)
 		for {
 			if err := s.failure(); err != nil {
 				return err
@@ -175,7 +181,7 @@ func (s *Store) startFlusher() {
 				armed = false
 			case <-s.enough:
 			}
-			err := s.flushNow(true)
+			err := s.flushNow(patient)
 			switch {
 			case err == nil, errors.Is(err, ErrClosed):
 			case errors.Is(err, ErrDiskFull): // there may be room soon, and no commit

@@ -84,7 +84,7 @@ func TestFlushFollowsFailedOne(t *testing.T) {
 	jobs(t, s, 20, 10)
 	close(end)
 	failed.Wait()
-	if err := s.flush(g, false); !errors.Is(err, ErrFailed) { // Flush looked before
+	if err := s.flush(g, awaited); !errors.Is(err, ErrFailed) { // Flush looked before
 		t.Error(err)
 	}
 	for _, id := range []string{"job-000012", "job-000022"} {

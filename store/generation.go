@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"log/slog"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,18 +20,22 @@ type generation struct {
 
 	files *mapped    // nil in memory
 	mark  *watermark // nil in memory
+	redo  *os.File   // nil in memory
 
 	overlay *overlay // of the one transaction that is open
 	pending pending  // committed, and not yet in Badger
 
 	aborted atomic.Bool // the store closes: readers shall come to an end
 
-	writing chanLock             // one flush, hush or close at a time
-	patient time.Time            // until when the flush under way gives way; zero: somebody waits for it
-	torn    *Applied             // a flush has begun, and the disk was full before its end
-	hushing atomic.Bool          // a hush is under way
-	quiet   *badger.StreamWriter // set while Badger does nothing in the background
-	shut    bool                 // Badger is closed
+	writing  chanLock             // one flush, hush or close at a time
+	urgency  urgency              // of the flush under way
+	patience time.Time            // until when it gives way
+	wanted   atomic.Int32         // who waits for that
+	torn     *Applied             // a flush has begun, and the disk was full before its end
+	hushing  atomic.Bool          // a hush is under way
+	isQuiet  atomic.Bool          // quiet is set
+	quiet    *badger.StreamWriter // set while Badger does nothing in the background
+	shut     bool                 // Badger is closed
 
 	mu      sync.Mutex
 	readers int
@@ -59,19 +64,24 @@ func openGeneration(name, dir string, o Options, log *slog.Logger) (*generation,
 	if g.mark, err = openWatermark(dir, !o.NoSync); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	if g.redo, err = openRedo(dir); err != nil {
+		g.mark.close()
+		return nil, errors.Join(err, db.Close())
+	}
 	return g, nil
 }
 
 // close closes Badger; nobody may be left inside.
 func (g *generation) close() (err error) {
 	defer trap(&err)
-	g.writing.Lock()
+	g.lock()
 	defer g.writing.Unlock()
 	g.wakeLocked()
 	g.shut = true
 	g.pending.close()
 	if g.mark != nil {
 		g.mark.close()
+		g.closeRedo()
 	}
 	return g.db.Close()
 }

@@ -16,8 +16,10 @@ import (
 const (
 	defaultReserve = 16 << 20
 	defaultFloor   = 128 << 20
-	floorShare     = 2  // at most half of the volume stays unused
-	reserveShare   = 32 // and a thirty-second is set aside
+	roomyFloor     = 384 << 20
+	roomyVolume    = 8 << 30 // from where on that is the default
+	floorShare     = 2       // at most half of the volume stays unused
+	reserveShare   = 32      // and a thirty-second is set aside
 	nameReserve    = "reserve"
 
 	neighbour   = 1 << 30 // bytes per second that others may write
@@ -31,9 +33,10 @@ type GuardOptions struct {
 	// up when the disk is full. 0 means 16 MiB or a 32nd of the volume,
 	// whichever is less; negative means none.
 	Reserve int64
-	// Floor is how many free bytes a write needs to find. 0 means 128 MiB or
-	// half of the volume, whichever is less. What Badger filled after its
-	// last commit was measured at up to 72 MiB, at full speed.
+	// Floor is how many free bytes a write needs to find. 0 means 384 MiB on a volume
+	// of 8 GiB or more, else 128 MiB or half of the volume, whichever is less. What
+	// Badger filled after its last commit was measured at up to 72 MiB, at full speed,
+	// where one compaction takes up to that much; from 384 MiB on it may take up to 224.
 	Floor int64
 	// Logger hears when the disk becomes full and when there is room again.
 	Logger *slog.Logger
@@ -74,7 +77,11 @@ func NewGuard(dir string, o GuardOptions) (*Guard, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: free space of %q: %w", dir, err)
 	}
-	g.floor = sized(o.Floor, min(defaultFloor, int64(total/floorShare)))
+	floor := min(defaultFloor, int64(total/floorShare))
+	if total >= roomyVolume {
+		floor = roomyFloor
+	}
+	g.floor = sized(o.Floor, floor)
 	g.reserve = sized(o.Reserve, min(defaultReserve, int64(total/reserveShare)))
 	if info, err := os.Stat(g.path); err == nil {
 		g.held = info.Size() > 0
@@ -82,6 +89,9 @@ func NewGuard(dir string, o GuardOptions) (*Guard, error) {
 	g.refill(int64(free))
 	return g, nil
 }
+
+// roomy tells if there is room for large compactions.
+func (g *Guard) roomy() bool { return g.floor >= roomyFloor }
 
 func sized(asked, standard int64) int64 {
 	switch {

@@ -44,7 +44,7 @@ func TestGuard(t *testing.T) {
 		}
 		return info.Size()
 	}
-	const floor, back = defaultFloor, defaultFloor + 1<<20
+	const floor, back = roomyFloor, roomyFloor + 1<<20
 	steps := []struct {
 		free    int64
 		full    bool
@@ -65,7 +65,7 @@ func TestGuard(t *testing.T) {
 		if errors.Is(err, ErrDiskFull) != step.full || (err != nil) != step.full || g.Full() != step.full || reserve() != step.reserve {
 			t.Errorf("step %d: %v, reserve %d", i, err, reserve())
 		}
-		if step.full && (!strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "needs 129 MiB")) {
+		if step.full && (!strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "needs 385 MiB")) {
 			t.Errorf("step %d: %v", i, err)
 		}
 	}
@@ -80,7 +80,18 @@ func TestGuardScales(t *testing.T) {
 	if err != nil || g.floor != 64<<20 || g.reserve != 4<<20 {
 		t.Fatal(g.floor, g.reserve, err)
 	}
-	if g, err = NewGuard(t.TempDir(), GuardOptions{}); err != nil || g.floor > defaultFloor {
+	if g.roomy() {
+		t.Error("large compactions on a small volume")
+	}
+	medium := func(string) (uint64, uint64, error) { return 4 << 30, roomyVolume - 1, nil }
+	if g, err = NewGuard(t.TempDir(), GuardOptions{Free: medium}); err != nil || g.floor != defaultFloor || g.roomy() {
+		t.Fatal(g.floor, err)
+	}
+	large := func(string) (uint64, uint64, error) { return 4 << 30, roomyVolume, nil }
+	if g, err = NewGuard(t.TempDir(), GuardOptions{Free: large}); err != nil || g.floor != roomyFloor || !g.roomy() {
+		t.Fatal(g.floor, err)
+	}
+	if g, err = NewGuard(t.TempDir(), GuardOptions{}); err != nil || g.floor > roomyFloor {
 		t.Fatal(g.floor, err)
 	}
 }

@@ -3,8 +3,6 @@ package store
 import (
 	"bytes"
 	"errors"
-	"fmt"
-	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -16,13 +14,14 @@ func (l *layer) large() bool { return len(l.changes) >= MaxCells || l.bytes >= M
 // reads a part: until it is whole, everybody reads the layer. On ErrDiskFull it is to be
 // called again, with the same layer, and writes nothing else meanwhile.
 func (s *Store) writeLarge(g *generation, l *layer, format *Format) error {
-	if g.dir != "" && g.torn == nil {
-		if err := writeRedo(g.dir, !s.opts.NoSync, l, format); errors.Is(err, syscall.ENOSPC) {
-			return fmt.Errorf("%w: %w", ErrDiskFull, err)
-		} else if err != nil {
+	if g.redo != nil && g.torn == nil {
+		if err := s.roomToFlush(g); err != nil {
 			return err
 		}
-		if err := s.checkRoom(g); err != nil {
+		if err := g.writeRedo(!s.opts.NoSync, l, format); err != nil {
+			return err
+		}
+		if err := s.roomToFlush(g); err != nil {
 			return err
 		}
 		if err := g.tear(l.applied); err != nil {
@@ -43,13 +42,13 @@ func (s *Store) writeParts(g *generation, l *layer, format *Format) error {
 	for rest := l.changes; ; {
 		part, size := cutPart(rest)
 		rest = rest[len(part):]
-		if !g.patient.IsZero() {
-			g.yield(s, partAhead, g.patient)
+		if g.urgency == patient && s.opts.Busy != nil {
+			g.yield(s, partAhead, g.patience)
 		}
 		if err := s.step("part"); err != nil {
 			return err
 		}
-		if err := s.checkRoom(g); err != nil {
+		if err := s.roomToFlush(g); err != nil {
 			return err
 		}
 		if err := g.writePart(part, len(rest) == 0, l.applied, format); err != nil {
@@ -59,6 +58,14 @@ func (s *Store) writeParts(g *generation, l *layer, format *Format) error {
 			return err
 		}
 	}
+}
+
+// roomToFlush asks before each part. What Close writes may use up the floor.
+func (s *Store) roomToFlush(g *generation) error {
+	if g.urgency == last {
+		return nil
+	}
+	return s.checkRoom(g)
 }
 
 func (g *generation) writePart(changes []delta, last bool, applied *Applied, format *Format) error {
@@ -114,10 +121,11 @@ func (s *Store) mend(g *generation) error {
 	if err != nil || mark == nil {
 		return err
 	}
-	if g.dir == "" {
+	if g.redo == nil {
 		return corrupt("a large layer was written only in part")
 	}
-	l, format, err := readRedo(g.dir)
+	g.torn = &Applied{} // until it is mended the file stays as it is
+	l, format, err := g.readRedo()
 	if errors.Is(err, ErrCorrupt) {
 		return corrupt("a large layer was written only in part: %w", err)
 	}
@@ -134,8 +142,26 @@ func (s *Store) mend(g *generation) error {
 	if !bytes.Equal(mark, want) {
 		return corrupt("a large layer was written only in part, and %s is about another one", nameRedo)
 	}
+	if id, err := storedLogID(g.db); err != nil {
+		return err
+	} else if id != "" {
+		format.LogId = id // it may have been set meanwhile
+	}
 	s.log.Info("store: writing to its end what the last stop has cut short", "index", l.applied.Index, "records", len(l.changes))
-	return s.writeParts(g, l, format)
+	g.torn = l.applied
+	if err := s.writeParts(g, l, format); err != nil {
+		return err
+	}
+	g.torn = nil
+	return nil
+}
+
+func storedLogID(db *badger.DB) (string, error) {
+	txn := db.NewTransaction(false)
+	defer txn.Discard()
+	format := &Format{}
+	err := readMeta(txn, keyFormat, format)
+	return format.LogId, err
 }
 
 func readTorn(db *badger.DB) ([]byte, error) {

@@ -17,13 +17,20 @@ func (g *generation) write(fn func() error) error {
 	if g.hushing.Load() {
 		return fmt.Errorf("%w: Badger is being stopped", ErrDiskFull)
 	}
-	g.writing.Lock()
+	g.lock()
 	defer g.writing.Unlock()
 	if g.shut {
 		return ErrClosed
 	}
 	g.wakeLocked()
 	return fn()
+}
+
+// lock takes writing, and says so to a flush that would give way to others.
+func (g *generation) lock() {
+	g.wanted.Add(1)
+	defer g.wanted.Add(-1)
+	g.writing.Lock()
 }
 
 // hush waits for what Badger is writing in the background and lets it begin
@@ -33,7 +40,7 @@ func (g *generation) write(fn func() error) error {
 func (g *generation) hush(format func() *Format) error {
 	g.hushing.Store(true)
 	defer g.hushing.Store(false)
-	g.writing.Lock()
+	g.lock()
 	defer g.writing.Unlock()
 	if g.quiet != nil || g.shut || g.files == nil {
 		return nil
@@ -44,12 +51,16 @@ func (g *generation) hush(format func() *Format) error {
 	w := g.db.NewStreamWriter()
 	_ = w.PrepareIncremental()
 	g.quiet = w
+	g.isQuiet.Store(true)
 	return nil
 }
 
 // wake lets Badger work again.
 func (g *generation) wake() {
-	g.writing.Lock()
+	if !g.isQuiet.Load() && !g.hushing.Load() {
+		return
+	}
+	g.lock()
 	defer g.writing.Unlock()
 	g.wakeLocked()
 }
@@ -58,6 +69,7 @@ func (g *generation) wakeLocked() {
 	if g.quiet != nil {
 		g.quiet.Cancel()
 		g.quiet = nil
+		g.isQuiet.Store(false)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -33,25 +34,51 @@ const (
 
 func redoPath(dir string) string { return filepath.Join(dir, nameRedo) }
 
-// writeRedo makes the file; it is durable when this returns, unless the store gives that
-// up altogether.
-func writeRedo(dir string, sync bool, l *layer, format *Format) (err error) {
-	f, err := os.OpenFile(redoPath(dir), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+// openRedo opens the file, which stays open: a process that is out of file descriptors
+// goes on.
+func openRedo(dir string) (*os.File, error) {
+	f, err := os.OpenFile(redoPath(dir), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
+		return nil, err
+	}
+	if err := syncDir(dir); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
+}
+
+// closeRedo closes the file. It is empty then, unless a start has need of it: what stands
+// there is hashed at every clean start.
+func (g *generation) closeRedo() {
+	if g.torn == nil {
+		_ = g.redo.Truncate(0)
+	}
+	_ = g.redo.Close()
+}
+
+// writeRedo fills the file; it is durable when this returns, unless the store gives that
+// up altogether. ErrDiskFull leaves nothing behind.
+func (g *generation) writeRedo(sync bool, l *layer, format *Format) error {
+	err := g.fillRedo(sync, l, format)
+	if DiskFull(err) {
+		_ = g.redo.Truncate(0)
+		return fmt.Errorf("%w: %w", ErrDiskFull, err)
+	}
+	return err
+}
+
+func (g *generation) fillRedo(sync bool, l *layer, format *Format) error {
+	if err := g.redo.Truncate(0); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	w := bufio.NewWriterSize(f, frameFill)
+	w := bufio.NewWriterSize(io.NewOffsetWriter(g.redo, 0), frameFill)
 	if err := encodeRedo(w, l, format); err != nil {
 		return err
 	}
 	if err := w.Flush(); err != nil || !sync {
 		return err
 	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return g.redo.Sync()
 }
 
 func encodeRedo(w io.Writer, l *layer, format *Format) error {
@@ -110,13 +137,12 @@ func cutChange(from []byte) (c delta, rest []byte, ok bool) {
 }
 
 // readRedo reads what writeRedo wrote. ErrCorrupt if it is anything else.
-func readRedo(dir string) (*layer, *Format, error) {
-	f, err := os.Open(redoPath(dir))
+func (g *generation) readRedo() (*layer, *Format, error) {
+	info, err := g.redo.Stat()
 	if err != nil {
-		return nil, nil, blameState(err)
+		return nil, nil, err
 	}
-	l, format, err := decodeRedo(bufio.NewReaderSize(f, frameFill))
-	return l, format, errors.Join(err, f.Close())
+	return decodeRedo(bufio.NewReaderSize(io.NewSectionReader(g.redo, 0, info.Size()), frameFill))
 }
 
 func decodeRedo(r io.Reader) (*layer, *Format, error) {
@@ -168,12 +194,4 @@ func decodeChanges(f *frameReader) (changes []delta, err error) {
 			changes, last, content = append(changes, c), c.key, rest
 		}
 	}
-}
-
-// dropRedo removes the file of a generation that is whole.
-func dropRedo(g *generation) error {
-	if g.torn != nil {
-		return nil
-	}
-	return removeDurably(redoPath(g.dir))
 }

@@ -163,6 +163,62 @@ func TestRedoFullDisk(t *testing.T) {
 	}
 }
 
+// TestRedoLastFlush: a large layer is written by Close with less room than a flush needs, as
+// a small one is, and a store that is opened while it is cut short may be named meanwhile.
+func TestRedoLastFlush(t *testing.T) {
+	dir := fastDir(t)
+	d := newDisk(1 << 30)
+	o := Options{Dir: dir, Guard: guardOn(t, dir, d), NoCompaction: true}
+	s := open(t, o)
+	largeLayer(t, s, 1)
+	want := dump(t, s)
+	d.free.Store(roomyFloor - 1<<20)
+	if err := s.Flush(); !errors.Is(err, ErrDiskFull) {
+		t.Fatalf("a flush below the floor: %v", err)
+	}
+	if n := len(mustRead(t, redoPath(s.gen.dir))); n > 0 {
+		t.Errorf("a flush that was refused has left %d bytes", n)
+	}
+	closeStore(t, s)
+	d.free.Store(1 << 30)
+	if s = open(t, o); dump(t, s) != want || s.Unclean() {
+		t.Error("another state after a close below the floor")
+	}
+}
+
+// TestRedoLogID: the name that a store was given while a flush was held up outlives a kill.
+func TestRedoLogID(t *testing.T) {
+	dir := fastDir(t)
+	d := newDisk(1 << 30)
+	o := Options{Dir: dir, Guard: guardOn(t, dir, d), NoCompaction: true}
+	n := 0
+	o.failpoint = func(string) error {
+		if n++; n == 3 {
+			d.free.Store(1 << 20)
+		}
+		return nil
+	}
+	s := open(t, o)
+	largeLayer(t, s, 1)
+	if err := s.Flush(); !errors.Is(err, ErrDiskFull) {
+		t.Fatal(err)
+	}
+	d.free.Store(1 << 30)
+	if err := s.SetLogID("mine"); err != nil {
+		t.Fatal(err)
+	}
+	killed := fastDir(t)
+	takeImage(t, dir).write(t, killed)
+	closeStore(t, s)
+	for _, dir := range []string{killed, dir} {
+		s := open(t, Options{Dir: dir, Guard: noReserve(t, dir)})
+		if s.LogID() != "mine" {
+			t.Errorf("the log ID is %q", s.LogID())
+		}
+		closeStore(t, s)
+	}
+}
+
 // TestRedoDamaged: half of a layer whose file is not what it should be is no state.
 func TestRedoDamaged(t *testing.T) {
 	dir := fastDir(t)
@@ -182,13 +238,12 @@ func TestRedoDamaged(t *testing.T) {
 			path = name
 		}
 	}
-	other := fastDir(t)
-	if err := writeRedo(other, false, newLayer(nil, &Applied{Index: 1}), &Format{Version: 1}); err != nil {
-		t.Fatal(err)
-	}
-	newer := fastDir(t)
-	if err := writeRedo(newer, false, newLayer(nil, &Applied{Index: 1}), &Format{Version: newestFormat + 1}); err != nil {
-		t.Fatal(err)
+	of := func(version uint32) []byte {
+		var b bytes.Buffer
+		if err := encodeRedo(&b, newLayer(nil, &Applied{Index: 1}), &Format{Version: version}); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
 	}
 	for name, c := range map[string]struct {
 		harm func(b []byte) []byte
@@ -200,8 +255,8 @@ func TestRedoDamaged(t *testing.T) {
 		"without end":  {func(b []byte) []byte { return b[:len(b)-1] }, ErrCorrupt},
 		"one bit":      {func(b []byte) []byte { b[len(b)/3] ^= 4; return b }, ErrCorrupt},
 		"longer":       {func(b []byte) []byte { return append(b, 7) }, ErrCorrupt},
-		"of another":   {func([]byte) []byte { return mustRead(t, redoPath(other)) }, ErrCorrupt},
-		"a newer one":  {func([]byte) []byte { return mustRead(t, redoPath(newer)) }, ErrFormat},
+		"of another":   {func([]byte) []byte { return of(1) }, ErrCorrupt},
+		"a newer one":  {func([]byte) []byte { return of(newestFormat + 1) }, ErrFormat},
 		"as it should": {func(b []byte) []byte { return b }, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -241,13 +296,13 @@ func TestRedoGone(t *testing.T) {
 	s := open(t, Options{Dir: dir, Guard: noReserve(t, dir)})
 	largeLayer(t, s, 1)
 	flush(t, s)
-	if _, err := os.Stat(redoPath(s.gen.dir)); err != nil {
-		t.Fatalf("there was none: this shows nothing: %v", err)
+	if len(mustRead(t, redoPath(s.gen.dir))) == 0 {
+		t.Fatal("there was nothing: this shows nothing")
 	}
 	gen := s.gen.dir
 	closeStore(t, s)
-	if _, err := os.Stat(redoPath(gen)); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("it is there: %v", err)
+	if n := len(mustRead(t, redoPath(gen))); n > 0 {
+		t.Errorf("%d bytes are there", n)
 	}
 }
 

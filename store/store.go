@@ -43,6 +43,8 @@ type Options struct {
 	// verifyInline overrides up to how many records an unclean start is
 	// verified before Open returns; tests set it.
 	verifyInline uint64
+	// roomy is for a disk with room for large compactions.
+	roomy bool
 	// memTable is the memtable's size while a restore to disk is under way.
 	memTable int64
 	// failpoint, when set, is asked before each step of a restore.
@@ -127,6 +129,7 @@ func (s *Store) abandon() {
 
 func (s *Store) openMemory() error {
 	var err error
+	s.opts.roomy = true
 	if s.gen, err = s.startGeneration("memory", "", s.opts); err != nil {
 		return err
 	}
@@ -156,6 +159,7 @@ func (s *Store) openDisk() error {
 	if err := s.guard.Check(); err != nil {
 		return err
 	}
+	s.opts.roomy = s.guard.roomy()
 	name, err := s.layout.readCurrent()
 	if err != nil {
 		return err
