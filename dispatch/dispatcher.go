@@ -177,8 +177,7 @@ func (d *Dispatcher) Rush(within time.Duration) bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	m := d.waiting.first()
-	return m != nil && m.left >= rushMin && m.due(time.Now().Add(within))
+	return d.waiting.many(time.Now().Add(within), rushMin)
 }
 
 // Pending returns how many attempts wait for their instant.

@@ -1,6 +1,9 @@
 package dispatch
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // endings are attempts that are over and not reported yet. While handlers whose instant
 // has come still wait for their turn, those that have returned are kept here: ten thousand
@@ -16,8 +19,12 @@ type ended struct {
 	res Result
 }
 
-// endingsMax bounds how many wait, where there is always a handler to begin.
-const endingsMax = 16_384
+// endingsMax and endingsWait bound how many wait, and how long, where there is always a
+// handler to begin.
+const (
+	endingsMax  = 16_384
+	endingsWait = 100 * time.Millisecond
+)
 
 // later takes an ending if it has to wait; else it is the caller's to report.
 func (d *Dispatcher) later(a *Attempt, res Result) bool {
@@ -27,10 +34,14 @@ func (d *Dispatcher) later(a *Attempt, res Result) bool {
 	e := &d.endings
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if d.beginning.Load() == 0 || len(e.list) >= endingsMax {
+	if d.beginning.Load() == 0 {
 		return false
 	}
 	e.list = append(e.list, ended{a, res})
+	if len(e.list) >= endingsMax || res.Ended.Sub(e.list[0].res.Ended) >= endingsWait {
+		go d.finishAll(e.list)
+		e.list = nil
+	}
 	return true
 }
 

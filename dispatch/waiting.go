@@ -61,10 +61,28 @@ func (w *waitlist) remove(a *Attempt) {
 	a.moment = nil
 	m.left--
 	w.size--
-	if m.left == 0 {
+	switch {
+	case m.left == 0:
 		heap.Remove(&w.next, m.index)
 		w.forget(m)
+	case len(m.attempts) > compactMin && m.left < len(m.attempts)/2:
+		m.compact()
 	}
+}
+
+// compactMin is from how many attempts on a moment gives back the places of those that
+// were taken back.
+const compactMin = 64
+
+func (m *moment) compact() {
+	rest := make([]*Attempt, 0, m.left)
+	for _, a := range m.attempts {
+		if a != nil {
+			a.index = len(rest)
+			rest = append(rest, a)
+		}
+	}
+	m.attempts = rest
 }
 
 func (w *waitlist) forget(m *moment) {
@@ -79,6 +97,20 @@ func (w *waitlist) first() *moment {
 		return nil
 	}
 	return w.next[0]
+}
+
+// many tells if at least so many attempts wait for moments up to then.
+func (w *waitlist) many(then time.Time, least int) bool {
+	found, todo := 0, []int{0}
+	for len(todo) > 0 && found < least {
+		i := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if i < len(w.next) && w.next[i].due(then) { // what lies below in the heap is later
+			found += w.next[i].left
+			todo = append(todo, 2*i+1, 2*i+2)
+		}
+	}
+	return found >= least
 }
 
 // due takes out all attempts whose instant has come, in order.
