@@ -343,10 +343,8 @@ func (s *Scheduler) validateAll(jobs []Job) error {
 // checkSchedule says what is wrong with a job's schedule. One that many jobs have is
 // compiled once.
 func (s *Scheduler) checkSchedule(job *Job) error {
-	if job.Schedule.err == nil && !job.Schedule.IsZero() {
-		if _, err := s.schedules.Get(job.Schedule.String(), job.ID); err == nil {
-			return nil
-		}
+	if job.Schedule.err == nil && !job.Schedule.IsZero() && s.schedules.Knows(job.Schedule.String(), job.Schedule.specs) {
+		return nil
 	}
 	return job.Schedule.For(job.ID).Err() // in the words of who made it
 }

@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,6 +18,7 @@ type Cache struct {
 
 type cached struct {
 	sched *Schedule
+	of    []Spec // what it was compiled from
 	specs []Spec // if it depends on the job instead
 }
 
@@ -51,9 +53,16 @@ func (c *Cache) get(key string, specs []Spec) (*Schedule, error) {
 	}
 	sched, err := c.compiler.Compile(specs...)
 	if err == nil {
-		c.keep(key, cached{sched: sched}, round)
+		c.keep(key, cached{sched: sched, of: specs}, round)
 	}
 	return sched, err
+}
+
+// Knows tells if the schedule that a text describes is compiled already, and from these
+// Specs. The text alone does not say that: it is faithful only to what can be compiled.
+func (c *Cache) Knows(text string, specs []Spec) bool {
+	found, _, ok := c.look(text)
+	return ok && found.sched != nil && slices.Equal(found.of, specs)
 }
 
 // Refresh looks if the machine's time-zone data has changed, as far as it
