@@ -2,6 +2,8 @@ package chronos_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -239,6 +241,35 @@ func TestHashRuns(t *testing.T) {
 		r.must(r.Resume(r.ctx, "one"))
 		if next, _ := sched.For("one").Next(time.Now()); !r.get("one").State.NextDue.Equal(next) {
 			t.Errorf("next due %v, want %v", r.get("one").State.NextDue, next)
+		}
+	})
+}
+
+// TestScheduleRefusedAsItIs: what is known of a schedule's text, because another job has it,
+// is not taken for a schedule that only reads the same.
+func TestScheduleRefusedAsItIs(t *testing.T) {
+	bubble(t, chronos.Options{}, func(r *rig) {
+		for _, of := range []func() chronos.Schedule{
+			func() chronos.Schedule { return chronos.Cron("0 9 * * *") },
+			func() chronos.Schedule { return chronos.Cron("0 9 * * *").ExceptDays(" ") },
+			func() chronos.Schedule { return chronos.Cron("H 9 * * *").For("x") },
+			func() chronos.Schedule { return chronos.Cron("H 9 * * *").For("x | @every 1s") },
+			func() chronos.Schedule { return chronos.Cron("H 9 * * *").For("x; jitter=1h") },
+			func() chronos.Schedule { return chronos.Every(90 * time.Second) },
+		} {
+			read, err := chronos.ParseSchedule(of().String()) // what a text can say
+			if err == nil {
+				_, err = r.Put(r.ctx, chronos.Job{ID: "read", Handler: "work", Schedule: read})
+			}
+			if err != nil {
+				t.Logf("%q cannot be read: %v", of(), err)
+			}
+			for n := range 2 {
+				_, err := r.Put(r.ctx, chronos.Job{ID: fmt.Sprint("given", n), Handler: "work", Schedule: of()})
+				if wrong := of().Err(); (err == nil) != (wrong == nil) || err != nil && !errors.Is(err, chronos.ErrInvalid) {
+					t.Errorf("%q: %v, put: %v", of(), wrong, err)
+				}
+			}
 		}
 	})
 }

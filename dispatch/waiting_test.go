@@ -73,6 +73,44 @@ func TestWaitlistTaken(t *testing.T) {
 	}
 }
 
+// TestWaitlistShrinks: a moment keeps no places of those who were taken back, and whoever is
+// taken back next is the right one.
+func TestWaitlistShrinks(t *testing.T) {
+	now := time.Now()
+	var w waitlist
+	keep := &Attempt{StartAt: now}
+	keep.prepare(now, 0)
+	w.add(keep)
+	for range 10 * compactMin {
+		a := &Attempt{StartAt: now}
+		a.prepare(now, 0)
+		w.add(a)
+		w.remove(a)
+	}
+	if n := len(w.first().attempts); n > compactMin+1 || w.first().attempts[keep.index] != keep {
+		t.Errorf("%d places for one attempt", n)
+	}
+	if got := w.all(); len(got) != 1 || got[0] != keep {
+		t.Errorf("took %v", got)
+	}
+}
+
+// TestWaitlistMany counts across moments, and none beyond the horizon.
+func TestWaitlistMany(t *testing.T) {
+	now := time.Now()
+	var w waitlist
+	for i := range 100 {
+		a := &Attempt{StartAt: now.Add(time.Duration(1+i/10) * time.Second)}
+		a.prepare(now, 0)
+		w.add(a)
+	}
+	for within, count := range map[time.Duration]int{0: 0, time.Second: 10, 5 * time.Second: 50, time.Hour: 100} {
+		if then := now.Add(within); !w.many(then, count) || w.many(then, count+1) {
+			t.Errorf("within %v there are not %d", within, count)
+		}
+	}
+}
+
 // TestWaitlistClockSetBack: an attempt that is assigned after the clock was set back waits as
 // long as the clock says, whoever waits for the same instant.
 func TestWaitlistClockSetBack(t *testing.T) {
