@@ -61,8 +61,25 @@ func mountExt4(t *testing.T, dir string) error {
 	return nil
 }
 
+// ballast leaves no more of a large volume than it takes to see large compactions.
+func ballast(t *testing.T, dir string) {
+	free, _, err := freeSpace(dir)
+	if err != nil || free <= 1<<30 {
+		return
+	}
+	f, err := os.Create(filepath.Join(dir, "ballast"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(unix.Fallocate(int(f.Fd()), 0, 0, int64(free-1<<30)), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func fillUp(t *testing.T, dir string) {
+	ballast(t, dir)
 	s := open(t, Options{Dir: dir})
+	t.Logf("floor %d MiB, large compactions: %v", s.guard.floor>>20, s.opts.roomy)
 	greed := filepath.Join(dir, "greed")
 	n := 0
 	for round := range 4 {
