@@ -64,9 +64,13 @@ func openGeneration(name, dir string, o Options, log *slog.Logger) (*generation,
 	if g.mark, err = openWatermark(dir, !o.NoSync); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	if g.redo, err = openRedo(dir); err != nil {
+	var full bool
+	if g.redo, full, err = openRedo(dir); err != nil {
 		g.mark.close()
 		return nil, errors.Join(err, db.Close())
+	}
+	if full {
+		g.torn = &Applied{} // until mend has looked
 	}
 	return g, nil
 }

@@ -118,13 +118,16 @@ func (g *generation) tear(applied *Applied) error {
 // mend writes the layer again that a crash has cut short, if one has.
 func (s *Store) mend(g *generation) error {
 	mark, err := readTorn(g.db)
-	if err != nil || mark == nil {
+	if err != nil {
 		return err
+	}
+	if mark == nil {
+		g.torn = nil
+		return nil
 	}
 	if g.redo == nil {
 		return corrupt("a large layer was written only in part")
 	}
-	g.torn = &Applied{} // until it is mended the file stays as it is
 	l, format, err := g.readRedo()
 	if errors.Is(err, ErrCorrupt) {
 		return corrupt("a large layer was written only in part: %w", err)

@@ -35,16 +35,19 @@ const (
 func redoPath(dir string) string { return filepath.Join(dir, nameRedo) }
 
 // openRedo opens the file, which stays open: a process that is out of file descriptors
-// goes on.
-func openRedo(dir string) (*os.File, error) {
-	f, err := os.OpenFile(redoPath(dir), os.O_CREATE|os.O_RDWR, 0o600)
+// goes on. It tells if there is something in it.
+func openRedo(dir string) (f *os.File, full bool, err error) {
+	if f, err = os.OpenFile(redoPath(dir), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
+		return nil, false, err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		err = syncDir(dir)
+	}
 	if err != nil {
-		return nil, err
+		return nil, false, errors.Join(err, f.Close())
 	}
-	if err := syncDir(dir); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return f, info.Size() > 0, nil
 }
 
 // closeRedo closes the file. It is empty then, unless a start has need of it: what stands

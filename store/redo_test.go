@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -288,6 +289,41 @@ func mustRead(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// TestRedoOfNewerFormat: what a newer build has to mend is refused as it is.
+func TestRedoOfNewerFormat(t *testing.T) {
+	dir := fastDir(t)
+	var killed image
+	s := parts(t, dir, func(n int) error {
+		if n == 3 {
+			killed = takeImage(t, dir)
+		}
+		return nil
+	})
+	largeLayer(t, s, 1)
+	flush(t, s)
+	gen := s.gen.name
+	closeStore(t, s)
+	there := fastDir(t)
+	killed.write(t, there)
+	g, err := openGeneration(gen, layoutOf(there).gen(gen), Options{Dir: there, NoCompaction: true}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writeMeta(g.db, &Format{Version: newestFormat + 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.close(); err != nil {
+		t.Fatal(err)
+	}
+	before := mustRead(t, redoPath(g.dir))
+	if s, err := Open(Options{Dir: there, Guard: noReserve(t, there)}); !errors.Is(err, ErrFormat) {
+		t.Fatalf("opened %v: %v", s, err)
+	}
+	if !bytes.Equal(mustRead(t, redoPath(g.dir)), before) || len(before) == 0 {
+		t.Error("what a newer build needs is gone")
+	}
 }
 
 // TestRedoGone: a clean stop leaves nothing to be hashed at every start.
