@@ -14,7 +14,7 @@ import (
 // state is older by what was pending, and the log has it.
 
 // How much waits before it is written: what 10,000 executions a second change in about
-// three seconds. With twice as much a commit waits for that.
+// three seconds. With twice as much a commit waits for that; as much may be on its way.
 const (
 	pendingCells = 1 << 17
 	pendingBytes = 16 << 20

@@ -211,11 +211,12 @@ func TestPendingKilled(t *testing.T) {
 // than so much in memory.
 func TestPendingFlushesByItself(t *testing.T) {
 	s := open(t, Options{InMemory: true})
-	for n := range 4 * pendingBytes / 100_000 {
+	for n := range 10 * pendingBytes / 100_000 {
 		change(t, s, func(tx *Tx) error {
 			return tx.PutPayload("j", fmt.Sprint(n), bytes.Repeat([]byte{byte(n)}, 100_000))
 		})
-		if size := s.gen.pending.size(); size > 3*pendingBytes {
+		// Twice as much may be on its way to Badger, and as much has come meanwhile.
+		if size := s.gen.pending.size(); size > 4*pendingBytes+300_000 {
 			t.Fatalf("%d bytes are pending", size)
 		}
 	}
