@@ -24,10 +24,10 @@ func (s *Store) writeLarge(g *generation, l *layer, format *Format) error {
 		if err := s.roomToFlush(g); err != nil {
 			return err
 		}
+		g.torn = l.applied // also if this fails: a start may find the mark
 		if err := g.tear(l.applied); err != nil {
 			return err
 		}
-		g.torn = l.applied
 	}
 	if err := s.writeParts(g, l, format); err != nil {
 		return err
@@ -68,7 +68,7 @@ func (s *Store) roomToFlush(g *generation) error {
 	return s.checkRoom(g)
 }
 
-func (g *generation) writePart(changes []delta, last bool, applied *Applied, format *Format) error {
+func (g *generation) writePart(changes []delta, whole bool, applied *Applied, format *Format) error {
 	w := g.db.NewTransaction(true)
 	defer w.Discard()
 	for i := range changes {
@@ -76,7 +76,7 @@ func (g *generation) writePart(changes []delta, last bool, applied *Applied, for
 			return err
 		}
 	}
-	if last {
+	if whole {
 		if err := stageMeta(w, format, applied); err != nil {
 			return err
 		}

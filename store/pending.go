@@ -9,7 +9,7 @@ import (
 // The Raft log is what makes a commit durable; this store is a view of it. So a
 // commit does not wait for Badger: it becomes a layer in memory, above Badger's
 // tables, which everybody reads from then on. Layers are written to Badger in the
-// order in which they came, many at once, in one transaction with the applied
+// order in which they came, many at once, in one step with the applied
 // index: what came and went in between is never written at all. After a crash the
 // state is older by what was pending, and the log has it.
 

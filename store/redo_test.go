@@ -119,21 +119,27 @@ func TestRedoFailed(t *testing.T) {
 	}
 }
 
-// TestRedoFullDisk: a disk that is full between two parts holds a flush up. What was
-// committed is read, and is written when there is room; a kill meanwhile loses nothing
-// of it.
-func TestRedoFullDisk(t *testing.T) {
-	dir := fastDir(t)
+// fullAtPart is a store on a disk that is full before the third part of a large layer.
+func fullAtPart(t *testing.T, dir string) (*Store, *disk) {
+	t.Helper()
 	d := newDisk(1 << 30)
-	o := Options{Dir: dir, Guard: guardOn(t, dir, d), NoCompaction: true}
 	n := 0
-	o.failpoint = func(name string) error {
+	o := Options{Dir: dir, Guard: guardOn(t, dir, d), NoCompaction: true}
+	o.failpoint = func(string) error {
 		if n++; n == 3 {
 			d.free.Store(1 << 20)
 		}
 		return nil
 	}
-	s := open(t, o)
+	return open(t, o), d
+}
+
+// TestRedoFullDisk: a disk that is full between two parts holds a flush up. What was
+// committed is read, and is written when there is room; a kill meanwhile loses nothing
+// of it.
+func TestRedoFullDisk(t *testing.T) {
+	dir := fastDir(t)
+	s, d := fullAtPart(t, dir)
 	largeLayer(t, s, 1)
 	for range 2 {
 		if err := s.Flush(); !errors.Is(err, ErrDiskFull) {
@@ -165,7 +171,7 @@ func TestRedoFullDisk(t *testing.T) {
 }
 
 // TestRedoLastFlush: a large layer is written by Close with less room than a flush needs, as
-// a small one is, and a store that is opened while it is cut short may be named meanwhile.
+// a small one is; a flush that is refused leaves nothing on the disk.
 func TestRedoLastFlush(t *testing.T) {
 	dir := fastDir(t)
 	d := newDisk(1 << 30)
@@ -190,16 +196,7 @@ func TestRedoLastFlush(t *testing.T) {
 // TestRedoLogID: the name that a store was given while a flush was held up outlives a kill.
 func TestRedoLogID(t *testing.T) {
 	dir := fastDir(t)
-	d := newDisk(1 << 30)
-	o := Options{Dir: dir, Guard: guardOn(t, dir, d), NoCompaction: true}
-	n := 0
-	o.failpoint = func(string) error {
-		if n++; n == 3 {
-			d.free.Store(1 << 20)
-		}
-		return nil
-	}
-	s := open(t, o)
+	s, d := fullAtPart(t, dir)
 	largeLayer(t, s, 1)
 	if err := s.Flush(); !errors.Is(err, ErrDiskFull) {
 		t.Fatal(err)

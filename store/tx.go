@@ -64,7 +64,7 @@ func (t *Tx) Applied() *Applied { return t.applied }
 func (t *Tx) Size() (cells, bytes int) { return t.cells, t.bytes }
 
 // MaxCells and MaxBytes are what one Badger transaction can carry. Commit takes
-// more, in parts and more slowly, and readers wait meanwhile: see large.go.
+// more, which is flushed in parts: see redo.go.
 const (
 	MaxCells = batchCells - 16
 	MaxBytes = batchBytes - 4096
