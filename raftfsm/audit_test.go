@@ -235,10 +235,30 @@ func (a *auditor) indexes() error {
 	return nil
 }
 
+// lines holds the fronts of the queues against the queues: a queue has a front, and
+// nothing waits before it.
+func (a *auditor) lines(f *fsm) error {
+	queues := map[string]bool{}
+	err := a.r.Waiting("", func(w store.WaitingEntry) (bool, error) {
+		queues[w.Class] = true
+		if front, ok := f.fronts[w.Class]; !ok || w.Before(front) {
+			return false, fmt.Errorf("%+v waits before the front of its queue, %+v", w, front)
+		}
+		return true, nil
+	})
+	if err == nil && len(queues) != len(f.fronts) {
+		err = fmt.Errorf("%d queues have entries, %d have a front", len(queues), len(f.fronts))
+	}
+	return err
+}
+
 // memory holds what the state machine keeps in memory against the rows.
 func (a *auditor) memory(f *fsm) error {
 	if f.queued != a.wait {
 		return fmt.Errorf("%d wait for room, memory says %d", a.wait, f.queued)
+	}
+	if err := a.lines(f); err != nil {
+		return err
 	}
 	for node, sess := range f.sessions {
 		if got := a.load[fmt.Sprint(node, sess.Incarnation)]; got != sess.load {

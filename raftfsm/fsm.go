@@ -51,6 +51,7 @@ type derived struct {
 	waiting  map[string]int  // executions that wait for room, by class
 	queued   int             // sum of waiting
 	gated    map[string]int  // executions that wait for a place, by concurrency key
+	fronts   fronts          // of both
 	ajar     map[string]bool // gates to be looked at
 	answers  answers
 	loading  *store.Loading // nil unless a restore is under way
@@ -225,6 +226,7 @@ func (f *fsm) reload() error {
 		sessions: map[string]*session{},
 		waiting:  map[string]int{},
 		gated:    map[string]int{},
+		fronts:   fronts{},
 		ajar:     map[string]bool{},
 		answers:  newAnswers(),
 	}
@@ -249,6 +251,7 @@ func (f *fsm) reload() error {
 			return err
 		}
 		err = r.Waiting("", func(w store.WaitingEntry) (bool, error) {
+			d.fronts.join(w)
 			if key, ok := strings.CutPrefix(w.Class, gatePrefix); ok {
 				d.gated[key]++
 				d.ajar[key] = true

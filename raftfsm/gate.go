@@ -97,14 +97,11 @@ func (e *entry) settleGates() error {
 
 // letIn takes the first one off a gate's queue, if it may pass.
 func (e *entry) letIn(key string) (moved bool, err error) {
-	var head *store.WaitingEntry
-	err = e.tx.Waiting(gateOf(key), func(w store.WaitingEntry) (bool, error) {
-		head = &w
-		return false, nil
-	})
-	if err != nil || head == nil {
+	line, err := e.line(gateOf(key), 1)
+	if err != nil || len(line) == 0 {
 		return false, err
 	}
+	head := line[0]
 	s, err := e.load(head.Job)
 	if err != nil {
 		return false, err
@@ -119,6 +116,7 @@ func (e *entry) letIn(key string) (moved bool, err error) {
 	if moved, err = e.pass(s, head.Exec, x); err != nil || !moved {
 		return false, err
 	}
+	e.f.fronts.leave(head.WaitingEntry, head.next)
 	e.swept++
 	e.weight += proto.Size(x)
 	return true, e.save(s)

@@ -57,7 +57,9 @@ func (e *entry) enqueue(s *subject, exec string, x *store.Execution, queue strin
 			return err
 		}
 	}
-	if err := e.tx.PutWaiting(store.WaitingEntry{Class: queue, Rank: x.Rank, Job: s.id, Exec: exec}); err != nil {
+	w := store.WaitingEntry{Class: queue, Rank: x.Rank, Job: s.id, Exec: exec}
+	e.f.fronts.join(w)
+	if err := e.tx.PutWaiting(w); err != nil {
 		return err
 	}
 	if err := e.tx.PutActive(s.id, exec, &store.Active{}); err != nil {
@@ -166,12 +168,14 @@ func (e *entry) forgetWaiting(x *store.Execution) {
 		e.f.ajar[key] = true // somebody else is the first in line now, perhaps
 		if e.f.gated[key]--; e.f.gated[key] == 0 {
 			delete(e.f.gated, key)
+			delete(e.f.fronts, x.Class)
 		}
 		return
 	}
 	e.f.queued--
 	if e.f.waiting[x.Class]--; e.f.waiting[x.Class] == 0 {
 		delete(e.f.waiting, x.Class)
+		delete(e.f.fronts, x.Class)
 	}
 }
 
@@ -216,7 +220,8 @@ func (e *entry) settleRoom() error {
 		if e.pick(w.Class, "") == "" {
 			continue
 		}
-		if err := e.take(w); err != nil {
+		e.f.fronts.leave(w.WaitingEntry, w.next)
+		if err := e.take(w.WaitingEntry); err != nil {
 			return err
 		}
 	}
@@ -225,22 +230,18 @@ func (e *entry) settleRoom() error {
 
 // heads is who may come off the queue now: of every class that some node has
 // room for, no more than there is room.
-func (e *entry) heads() ([]store.WaitingEntry, error) {
-	var out []store.WaitingEntry
+func (e *entry) heads() ([]head, error) {
+	var out []head
 	for _, class := range e.classes() {
 		room := e.room(class)
 		if room == 0 {
 			continue
 		}
-		n := int64(0)
-		err := e.tx.Waiting(class, func(w store.WaitingEntry) (bool, error) {
-			out = append(out, w)
-			n++
-			return n < min(room, settleMax+1), nil
-		})
+		line, err := e.line(class, min(room, settleMax+1))
 		if err != nil {
 			return nil, err
 		}
+		out = append(out, line...)
 	}
 	sort.SliceStable(out, func(i, j int) bool { return out[i].Rank < out[j].Rank })
 	return out, nil

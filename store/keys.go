@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/base32"
 	"encoding/binary"
 	"errors"
@@ -138,6 +139,11 @@ func waitingKey(w WaitingEntry) []byte {
 	key = append(key, w.Job...)
 	key = append(key, 0)
 	return append(key, w.Exec...)
+}
+
+// Before tells who is first of two in one queue.
+func (w WaitingEntry) Before(o WaitingEntry) bool {
+	return cmp.Or(cmp.Compare(w.Rank, o.Rank), cmp.Compare(w.Job, o.Job), cmp.Compare(w.Exec, o.Exec)) < 0
 }
 
 func parseWaitingKey(key []byte) (WaitingEntry, error) {

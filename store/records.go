@@ -151,7 +151,17 @@ func (r records) Waiting(class string, fn func(WaitingEntry) (bool, error)) erro
 	if class != "" {
 		prefix = jobPrefix(prefixWaiting, class)
 	}
-	return r.src.Scan(prefix, nil, func(key []byte, _ func(proto.Message) error) (bool, error) {
+	return r.waiting(prefix, nil, fn)
+}
+
+// WaitingFrom walks the waiting queue of an entry's class from that entry on, or from
+// where it would be.
+func (r records) WaitingFrom(from WaitingEntry, fn func(WaitingEntry) (bool, error)) error {
+	return r.waiting(jobPrefix(prefixWaiting, from.Class), waitingKey(from), fn)
+}
+
+func (r records) waiting(prefix, start []byte, fn func(WaitingEntry) (bool, error)) error {
+	return r.src.Scan(prefix, start, func(key []byte, _ func(proto.Message) error) (bool, error) {
 		w, err := parseWaitingKey(key)
 		if err != nil {
 			return false, err
