@@ -34,10 +34,11 @@ func (d *Dispatcher) around(a *Attempt) context.Context {
 }
 
 // tell says how an attempt ended to who stands around it, the innermost first.
-func (d *Dispatcher) tell(a *Attempt, res Result) {
+func (d *Dispatcher) tell(a *Attempt, result *Result) {
 	a.mu.Lock()
 	ended := a.ended
 	a.ended = nil
+	res := *result
 	res.Revoked = a.revoked
 	a.mu.Unlock()
 	for i := len(ended) - 1; i >= 0; i-- {

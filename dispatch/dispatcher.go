@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -364,21 +363,6 @@ func (d *Dispatcher) keepTime() {
 		case <-d.quit:
 			return
 		}
-	}
-}
-
-// launchMin is from how many attempts on several goroutines make theirs. With thousands
-// that is work for all processors, and too long for one goroutine's turn.
-const launchMin = 1_024
-
-func (d *Dispatcher) launch(batch []*Attempt) {
-	share := max(launchMin, (len(batch)+runtime.GOMAXPROCS(0)-1)/runtime.GOMAXPROCS(0))
-	for len(batch) > share {
-		go d.launch(batch[:share:share])
-		batch = batch[share:]
-	}
-	for _, a := range batch {
-		go d.run(a)
 	}
 }
 

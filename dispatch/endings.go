@@ -16,7 +16,15 @@ type endings struct {
 
 type ended struct {
 	a   *Attempt
-	res Result
+	at  time.Time
+	res *Result // nil: it succeeded, and Result is made when it is reported
+}
+
+func (e ended) result() *Result {
+	if e.res != nil {
+		return e.res
+	}
+	return conclude(e.a, returned{}, e.at)
 }
 
 // endingsMax and endingsWait bound how many wait, and how long, where there is always a
@@ -27,18 +35,22 @@ const (
 )
 
 // later takes an ending if it has to wait; else it is the caller's to report.
-func (d *Dispatcher) later(a *Attempt, res Result) bool {
+func (d *Dispatcher) later(one ended) bool {
 	if len(d.cfg.Around) > 0 { // theirs is the attempt's goroutine, and they take their time
 		return false
 	}
 	e := &d.endings
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if d.beginning.Load() == 0 {
+	n := d.beginning.Load()
+	if n == 0 {
 		return false
 	}
-	e.list = append(e.list, ended{a, res})
-	if len(e.list) >= endingsMax || res.Ended.Sub(e.list[0].res.Ended) >= endingsWait {
+	if e.list == nil { // growing it would hold up the others
+		e.list = make([]ended, 0, min(n+n/8+16, endingsMax))
+	}
+	e.list = append(e.list, one)
+	if len(e.list) >= endingsMax || one.at.Sub(e.list[0].at) >= endingsWait {
 		go d.finishAll(e.list)
 		e.list = nil
 	}
@@ -70,6 +82,6 @@ func (d *Dispatcher) finishAll(list []ended) {
 	}()
 	for n < len(list) {
 		n++
-		d.finish(list[n-1].a, list[n-1].res)
+		d.finish(list[n-1].a, list[n-1].result())
 	}
 }

@@ -111,9 +111,9 @@ func consult(err error) (v advice) {
 	return v
 }
 
-// conclude makes the result of an attempt whose handler has returned.
-func conclude(a *Attempt, r returned) Result {
-	res := a.result(time.Now())
+// conclude makes the result of an attempt whose handler has returned at an instant.
+func conclude(a *Attempt, r returned, at time.Time) *Result {
+	res := a.result(at)
 	res.Started = a.started
 	res.HTTPStatus = r.status
 	if r.err == nil {
@@ -177,7 +177,7 @@ func explain(ctx context.Context, text string, asked stop) string {
 }
 
 // unstarted makes the result of an attempt whose handler is not called.
-func unstarted(a *Attempt, o Outcome, reason error) Result {
+func unstarted(a *Attempt, o Outcome, reason error) *Result {
 	res := a.result(time.Now())
 	res.Outcome = o
 	res.NotStarted = true
@@ -186,7 +186,7 @@ func unstarted(a *Attempt, o Outcome, reason error) Result {
 }
 
 // abandoned makes the result of an attempt whose handler ignores its context.
-func abandoned(a *Attempt, grace time.Duration) Result {
+func abandoned(a *Attempt, grace time.Duration) *Result {
 	res := a.result(time.Now())
 	res.Started = a.started
 	res.Stuck = true
@@ -203,8 +203,8 @@ func abandoned(a *Attempt, grace time.Duration) Result {
 }
 
 // result fills in what all results have in common, and closes the output.
-func (a *Attempt) result(ended time.Time) Result {
-	res := Result{ID: a.ID, Job: a.Job, Token: a.Token, Tag: a.Tag, Ended: ended}
+func (a *Attempt) result(ended time.Time) *Result {
+	res := &Result{ID: a.ID, Job: a.Job, Token: a.Token, Tag: a.Tag, Ended: ended}
 	res.Output, res.Truncated = a.output.seal()
 	return res
 }

@@ -53,7 +53,7 @@ func (d *Dispatcher) begin(ctx context.Context, a *Attempt) bool {
 
 // skip ends an attempt that was not begun.
 func (d *Dispatcher) skip(a *Attempt) {
-	var res Result
+	var res *Result
 	cause := context.Cause(a.ctx)
 	switch {
 	case a.stop == stopCancel:
@@ -114,20 +114,32 @@ func (d *Dispatcher) end(a *Attempt, r returned) {
 		a.patience.Stop()
 	}
 	a.mu.Unlock()
-	if late {
-		d.mu.Lock()
-		delete(d.stuck, a)
-		d.mu.Unlock()
-		d.log.Info("stuck "+a.target()+" has returned; its result is dropped", a.logAttrs()...)
-		d.tell(a, abandoned(a, d.cfg.Grace)) // if it hung before anybody could be told
-		d.returnLate(a)
-		return
+	switch at := time.Now(); {
+	case late:
+		d.endLate(a)
+	case r.err == nil && r.status == 0:
+		a.output.seal()
+		a.cancel(nil) // whatever the handler left running has no business any more
+		if !d.later(ended{a: a, at: at}) {
+			d.finish(a, conclude(a, r, at))
+		}
+	default:
+		res := conclude(a, r, at)
+		a.cancel(nil)
+		if !d.later(ended{a, at, res}) {
+			d.finish(a, res)
+		}
 	}
-	res := conclude(a, r)
-	a.cancel(nil) // whatever the handler left running has no business any more
-	if !d.later(a, res) {
-		d.finish(a, res)
-	}
+}
+
+// endLate is the end of a handler that was given up.
+func (d *Dispatcher) endLate(a *Attempt) {
+	d.mu.Lock()
+	delete(d.stuck, a)
+	d.mu.Unlock()
+	d.log.Info("stuck "+a.target()+" has returned; its result is dropped", a.logAttrs()...)
+	d.tell(a, abandoned(a, d.cfg.Grace)) // if it hung before anybody could be told
+	d.returnLate(a)
 }
 
 // returnLate reports an attempt once more that was stuck when the node stopped,
@@ -187,13 +199,14 @@ func (d *Dispatcher) giveUp(a *Attempt) {
 
 // finish reports a result unless the attempt was revoked. Who stands around is told
 // before; one that does not come back from that holds it up for the grace.
-func (d *Dispatcher) finish(a *Attempt, res Result) {
+func (d *Dispatcher) finish(a *Attempt, res *Result) {
+	if len(d.cfg.Around) == 0 {
+		d.settle(a, res)
+		return
+	}
 	var once sync.Once
 	report := func() { once.Do(func() { d.settle(a, res) }) }
 	defer report() // also if what is told calls runtime.Goexit
-	if len(d.cfg.Around) == 0 {
-		return
-	}
 	patience := time.AfterFunc(d.cfg.Grace, func() {
 		d.log.Error("Around does not return from an attempt's end; it is reported all the same", a.logAttrs()...)
 		report()
@@ -202,7 +215,7 @@ func (d *Dispatcher) finish(a *Attempt, res Result) {
 	d.tell(a, res)
 }
 
-func (d *Dispatcher) settle(a *Attempt, res Result) {
+func (d *Dispatcher) settle(a *Attempt, res *Result) {
 	if a.revoked {
 		d.forget(a, res)
 		return
@@ -212,14 +225,14 @@ func (d *Dispatcher) settle(a *Attempt, res Result) {
 
 // deliver hands a result to Report and then forgets the attempt, also if Report
 // panics.
-func (d *Dispatcher) deliver(a *Attempt, res Result) {
+func (d *Dispatcher) deliver(a *Attempt, res *Result) {
 	defer d.forget(a, res)
 	defer func() {
 		if p := recover(); p != nil {
 			d.log.Error("Report panicked", append(a.logAttrs(), "panic", fmt.Sprint(p))...)
 		}
 	}()
-	d.cfg.Report(res)
+	d.cfg.Report(*res)
 }
 
 // decline reports an attempt that is not to be started.
@@ -229,7 +242,7 @@ func (d *Dispatcher) decline(a *Attempt, o Outcome, reason error) {
 
 // forget drops an attempt that is over. It is remembered by number, so that it is
 // not run twice; not when it was handed back unstarted, for that one may come again.
-func (d *Dispatcher) forget(a *Attempt, res Result) {
+func (d *Dispatcher) forget(a *Attempt, res *Result) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if res.Outcome != HandedBack || !res.NotStarted || a.revoked {
