@@ -231,13 +231,15 @@ func (m *member) lead() {
 		if leads {
 			sessions = m.s.sessions()
 		}
+		if leads {
+			m.hold(&silence, sessions) // before anything is planned
+		}
 		if someRun(sessions) {
 			plan.start(m.ctx, m.s.planner.Run)
 		} else {
 			plan.stop()
 		}
 		if leads {
-			m.hold(&silence, sessions)
 			m.expire(&over, sessions)
 			m.raise()
 			m.forget(sessions)

@@ -12,7 +12,8 @@ import (
 )
 
 // silence is a leader's memory of nodes that it does not hear of. Long before the
-// lease of one ends it gets nothing new: what is due goes to the others in time. What
+// lease of one ends it gets nothing new: what is due goes to the others in time. A leader
+// whose silence led to an election gets nothing from the one that was elected. What
 // it has it keeps until its lease ends. With its next beat it is taken back,
 // unless that has happened before: a node whose beats come late now and then has to
 // beat steadily for some time first, longer from time to time.
@@ -96,7 +97,8 @@ func (m *member) silent(s *silence, node string, sess *store.Session, now time.T
 		heard = s.since
 	}
 	lease := m.s.options.Cluster.Lease
-	return term, s.of(node).judge(now, now.Sub(heard) > lease*lateBeats/2/beatsPerLease, sess.Held, lease), nil
+	silent := now.Sub(heard) > lease*lateBeats/2/beatsPerLease || m.s.node.Deposed(node, sess.Incarnation)
+	return term, s.of(node).judge(now, silent, sess.Held, lease), nil
 }
 
 func (s *silence) of(node string) *patience {

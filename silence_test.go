@@ -51,6 +51,50 @@ func TestClusterSilentNode(t *testing.T) {
 	})
 }
 
+// A leader is cut off. The next one gives it nothing from the beginning, without waiting
+// for beats to be missed: all that is due since begins as soon as there is a leader.
+func TestClusterSilentLeader(t *testing.T) {
+	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
+		const jobs = 48
+		for i := range jobs {
+			every := chronos.Every(time.Second).Anchor(time.Now().Add(time.Duration(i) * time.Second / jobs))
+			job := chronos.Job{ID: fmt.Sprintf("job-%d", i), Handler: "h", Schedule: every, Overlap: chronos.OverlapAllowAll}
+			if _, err := c.any().Put(t.Context(), job); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(5*time.Second + 300*time.Millisecond)
+		lead := c.leader()
+		cut := time.Now()
+		c.net.Isolate("addr-" + lead)
+		time.Sleep(8 * time.Second)
+		c.net.Join("addr-" + lead)
+		time.Sleep(10 * time.Second)
+		began := map[string]time.Duration{}
+		for _, s := range c.begun() {
+			id := fmt.Sprint(s.job, s.due)
+			if late, ok := began[id]; s.due.After(cut) && s.due.Before(cut.Add(8*time.Second)) && (!ok || s.at.Sub(s.due) < late) {
+				began[id] = s.at.Sub(s.due)
+			}
+		}
+		worst := time.Duration(0)
+		for id, late := range began {
+			if worst = max(worst, late); late > 1500*time.Millisecond {
+				t.Errorf("%s began %v late", id, late)
+			}
+		}
+		t.Logf("%d since the cut, the latest %v late", len(began), worst)
+		for i := range jobs {
+			c.complete(c.leader(), fmt.Sprintf("job-%d", i), cut, cut.Add(8*time.Second))
+		}
+		for _, m := range c.nodes[c.leader()].Status().Members {
+			if m.Held {
+				t.Errorf("it was back 10 s ago: %+v", m)
+			}
+		}
+	})
+}
+
 // lateness checks how late what was due in a time began, by the first start of
 // each: nothing later than two and a half beats, a look and the look-ahead after the
 // beginning.

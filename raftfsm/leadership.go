@@ -22,10 +22,29 @@ type leadership struct {
 	leads  atomic.Bool
 	since  atomic.Pointer[time.Time] // when it last began to lead
 
+	followed atomic.Pointer[string]  // the newest leader that this node asked anything
+	deposed  atomic.Pointer[deposed] // with the newest election; nil if it does not know of any
+
 	ready     chan struct{} // closed when this node leads for the first time
 	readyOnce sync.Once
 	closing   chan struct{}
 	done      sync.WaitGroup
+}
+
+// deposed is a leader whose silence had this node elected.
+type deposed struct {
+	node    string
+	elected time.Time
+}
+
+// depose notes, with an election, who led before: if its heartbeats had been missing for
+// long enough to call one. A leader that hands over is heard until then.
+func (l *leadership) depose() {
+	var d *deposed
+	if node := l.followed.Load(); node != nil && time.Since(l.raft.LastContact()) >= l.raft.ReloadableConfig().HeartbeatTimeout {
+		d = &deposed{*node, time.Now()}
+	}
+	l.deposed.Store(d)
 }
 
 func newLeadership(log *slog.Logger) *leadership {
@@ -62,6 +81,7 @@ func (l *leadership) follow() {
 				l.set(false)
 				continue
 			}
+			l.depose()
 			late = time.After(l.late)
 			if caughtUp == nil {
 				barrier()

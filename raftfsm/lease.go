@@ -136,6 +136,8 @@ func (n *Node) Beat(ctx context.Context, incarnation uint64) error {
 	if leader == "" || string(leader) == n.id || n.pulse == nil {
 		return ErrNoLeader
 	}
+	followed := string(leader)
+	n.lead.followed.Store(&followed)
 	body := binary.BigEndian.AppendUint64(nil, incarnation)
 	if n.Level() >= Level2 { // an older leader refuses a longer one
 		var err error
@@ -180,6 +182,14 @@ func (n *Node) LastSign(node string, incarnation uint64) (at time.Time, term uin
 		at = arrived
 	}
 	return at, term, err
+}
+
+// Deposed tells if a node led before this one, which leads because of its silence, and
+// this incarnation of it has not been heard of since.
+func (n *Node) Deposed(node string, incarnation uint64) bool {
+	d := n.lead.deposed.Load()
+	return d != nil && d.node == node && n.IsLeader() &&
+		!n.beats.of(node, incarnation).After(d.elected) && !n.beats.arrivalOf(node, incarnation).After(d.elected)
 }
 
 // mayLive tells if a process of a node's name may still think itself alive, as
