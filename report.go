@@ -26,7 +26,7 @@ type reporter struct {
 
 	mu      sync.Mutex
 	queue   []*raftfsm.Command
-	pending int // taken from the queue, not committed yet; over all reporters
+	pending int // taken from the queue, not committed yet
 	idle    []chan struct{}
 }
 
@@ -39,13 +39,8 @@ type claim struct {
 // yieldMax bounds how often results give way to starts.
 const yieldMax = 1_000
 
-// reporters is how many batches of results are on their way at once: while one is
-// applied the next is packed and logged. An attempt has one result, so they may overtake
-// each other.
-const reporters = 2
-
 // reportMax bounds how many results are proposed in one call.
-const reportMax = 1_000
+const reportMax = 4_000
 
 func newReporter(s *Scheduler) *reporter {
 	r := &reporter{s: s, wake: make(chan struct{}, 1)}
@@ -53,11 +48,7 @@ func newReporter(s *Scheduler) *reporter {
 	return r
 }
 
-func (r *reporter) start() {
-	for range reporters {
-		r.wg.Go(r.run)
-	}
-}
+func (r *reporter) start() { r.wg.Go(r.run) }
 
 func (r *reporter) stop() {
 	r.cancel()
@@ -141,10 +132,6 @@ func (r *reporter) add(c *raftfsm.Command) {
 	r.mu.Lock()
 	r.queue = append(r.queue, c)
 	r.mu.Unlock()
-	r.poke()
-}
-
-func (r *reporter) poke() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
@@ -167,7 +154,6 @@ func (r *reporter) run() {
 			if !r.commit(batch) {
 				return
 			}
-			r.committed(len(batch))
 		}
 	}
 }
@@ -186,26 +172,15 @@ func (r *reporter) take() []*raftfsm.Command {
 	n := min(len(r.queue), reportMax)
 	batch := r.queue[:n:n]
 	r.queue = r.queue[n:]
-	r.pending += n
-	if len(r.queue) == 0 {
+	r.pending = n
+	if n == 0 {
 		r.queue = nil
-	} else {
-		r.poke() // there is enough for another one
+		for _, ch := range r.idle {
+			close(ch)
+		}
+		r.idle = nil
 	}
 	return batch
-}
-
-// committed notes that a batch is through.
-func (r *reporter) committed(n int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.pending -= n; r.pending > 0 || len(r.queue) > 0 {
-		return
-	}
-	for _, ch := range r.idle {
-		close(ch)
-	}
-	r.idle = nil
 }
 
 // commit proposes a batch until it is through; false when the scheduler closes.
