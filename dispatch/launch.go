@@ -31,7 +31,8 @@ func (d *Dispatcher) launch(batch []*Attempt) {
 	}
 }
 
-// launchTurn is after how many starts in a row who else waits for the processor has a turn.
+// launchTurn is after how many starts of a batch who else waits for the processor that
+// makes the next one has a turn.
 const launchTurn = 8_192
 
 func (l *launch) run() {

@@ -116,7 +116,6 @@ func (e *entry) letIn(key string) (moved bool, err error) {
 	if moved, err = e.pass(s, head.Exec, x); err != nil || !moved {
 		return false, err
 	}
-	e.f.fronts.leave(head.WaitingEntry, head.next)
 	e.swept++
 	e.weight += proto.Size(x)
 	return true, e.save(s)

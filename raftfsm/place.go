@@ -220,8 +220,7 @@ func (e *entry) settleRoom() error {
 		if e.pick(w.Class, "") == "" {
 			continue
 		}
-		e.f.fronts.leave(w.WaitingEntry, w.next)
-		if err := e.take(w.WaitingEntry); err != nil {
+		if err := e.take(w); err != nil {
 			return err
 		}
 	}
@@ -230,8 +229,8 @@ func (e *entry) settleRoom() error {
 
 // heads is who may come off the queue now: of every class that some node has
 // room for, no more than there is room.
-func (e *entry) heads() ([]head, error) {
-	var out []head
+func (e *entry) heads() ([]store.WaitingEntry, error) {
+	var out []store.WaitingEntry
 	for _, class := range e.classes() {
 		room := e.room(class)
 		if room == 0 {
