@@ -22,7 +22,7 @@ type leadership struct {
 	leads  atomic.Bool
 	since  atomic.Pointer[time.Time] // when it last began to lead
 
-	followed atomic.Pointer[string]  // the newest leader that this node asked anything
+	followed atomic.Pointer[string]  // the newest leader that got a beat of this node, since this one led
 	deposed  atomic.Pointer[deposed] // with the newest election; nil if it does not know of any
 
 	ready     chan struct{} // closed when this node leads for the first time
@@ -41,7 +41,7 @@ type deposed struct {
 // long enough to call one. A leader that hands over is heard until then.
 func (l *leadership) depose() {
 	var d *deposed
-	if node := l.followed.Load(); node != nil && time.Since(l.raft.LastContact()) >= l.raft.ReloadableConfig().HeartbeatTimeout {
+	if node := l.followed.Swap(nil); node != nil && time.Since(l.raft.LastContact()) >= l.raft.ReloadableConfig().HeartbeatTimeout {
 		d = &deposed{*node, time.Now()}
 	}
 	l.deposed.Store(d)
