@@ -27,6 +27,10 @@ type scenario struct {
 	live map[string]Assignment // by job, execution and token
 	inc  map[string]uint64
 	jobs []string
+
+	// crowded has nodes that have no room for long and then much, for jobs of one kind
+	// that may not start late: queues become long, and go in one entry.
+	crowded bool
 }
 
 func memoryStore(t testing.TB) *store.Store {
@@ -187,6 +191,9 @@ func (s *scenario) session() *Command {
 	}
 	open := &Open{Node: node, Incarnation: s.inc[node], Capacity: int64(s.pick(6))}
 	open.Handlers = [][]string{{"h"}, {"h", "k"}, nil}[s.pick(3)]
+	if s.crowded {
+		open.Handlers, open.Capacity = []string{"h"}, int64(s.pick(8)/7*24)
+	}
 	if s.pick(2) == 0 {
 		open.Labels = []*store.Label{{Key: "zone", Value: []string{"x", "y"}[s.pick(2)]}}
 	}
@@ -213,7 +220,11 @@ func (s *scenario) put() *Command {
 	case 3:
 		def.Webhook, def.Handler = &store.Webhook{Url: "http://example.com"}, ""
 	}
-	s.place(def)
+	if s.place(def); s.crowded {
+		def.Handler, def.Webhook, def.NodeLabels, def.EveryNode = "h", nil, nil, false
+		def.StartDeadline, def.BufferMax = int64(1+s.pick(8))*5e8, 20
+		def.Overlap = []store.Overlap{store.Overlap_OVERLAP_ALLOW_ALL, store.Overlap_OVERLAP_BUFFER_ALL, store.Overlap_OVERLAP_BUFFER_ALL}[s.pick(3)]
+	}
 	put := &Put{Job: job, Definition: def, NextDue: s.now + int64(s.pick(3000))*1e6, BaseDue: st.NextDue, BaseWithdrawn: st.Withdrawn}
 	if rec != nil && !rec.Deleted {
 		put.BaseVersion = rec.Version
