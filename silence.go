@@ -96,10 +96,20 @@ func (m *member) silent(s *silence, node string, sess *store.Session, now time.T
 	if s.since.After(heard) {
 		heard = s.since
 	}
-	lease := m.s.options.Cluster.Lease
-	silent := now.Sub(heard) > lease*lateBeats/2/beatsPerLease || m.s.node.Deposed(node, sess.Incarnation)
-	return term, s.of(node).judge(now, silent, sess.Held, lease), nil
+	if sess.Held { // only a beat takes it back, not that there was no time for one to be missed
+		heard = m.s.node.Sign(node, sess.Incarnation)
+	}
+	p, lease := s.of(node), m.s.options.Cluster.Lease
+	if m.s.node.Deposed(node, sess.Incarnation) {
+		p.depose(now)
+		return term, true, nil
+	}
+	return term, p.judge(now, now.Sub(heard) > lease*lateBeats/2/beatsPerLease, sess.Held, lease), nil
 }
+
+// depose holds a node that led and fell silent. It counts for nothing later: what was
+// missed is far less than two beats.
+func (p *patience) depose(now time.Time) { p.held, p.steady = now, time.Time{} }
 
 func (s *silence) of(node string) *patience {
 	p := s.nodes[node]

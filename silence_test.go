@@ -95,6 +95,37 @@ func TestClusterSilentLeader(t *testing.T) {
 	})
 }
 
+// Who leads after the one that held a dead node does not take it back: there was no beat.
+func TestClusterHeldStaysHeld(t *testing.T) {
+	together(t, []string{"a", "b", "c", "d", "e"}, func(t *testing.T, c *team) {
+		const jobs = 40
+		for i := range jobs {
+			job := chronos.Job{ID: fmt.Sprintf("job-%d", i), Handler: "h", Schedule: chronos.Every(time.Second), Overlap: chronos.OverlapAllowAll}
+			if _, err := c.any().Put(t.Context(), job); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(5*time.Second + 300*time.Millisecond)
+		dead := c.leader()
+		c.net.Isolate("addr-" + dead)
+		time.Sleep(2500 * time.Millisecond)
+		c.close(c.leader()) // it hands over, within the lease of the dead one
+		handed := time.Now()
+		time.Sleep(700 * time.Millisecond)
+		for _, m := range c.nodes[c.leader()].Status().Members {
+			if m.Node == dead && !m.Held {
+				t.Errorf("%s was taken back: %+v", dead, m)
+			}
+		}
+		time.Sleep(10 * time.Second)
+		for _, s := range c.begun() {
+			if late := s.at.Sub(s.due); s.due.After(handed.Add(time.Second)) && late > 500*time.Millisecond {
+				t.Errorf("%s, due %v after the hand-over, began %v late", s.job, s.due.Sub(handed), late)
+			}
+		}
+	})
+}
+
 // lateness checks how late what was due in a time began, by the first start of
 // each: nothing later than two and a half beats, a look and the look-ahead after the
 // beginning.

@@ -178,18 +178,30 @@ func (n *Node) LastBeat(node string, incarnation uint64) (at time.Time, term uin
 // It is for who asks whether a node is silent, not whether its lease holds.
 func (n *Node) LastSign(node string, incarnation uint64) (at time.Time, term uint64, err error) {
 	at, term, err = n.LastBeat(node, incarnation)
+	if sign := n.Sign(node, incarnation); err == nil && sign.After(at) {
+		at = sign
+	}
+	return at, term, err
+}
+
+// Sign is when this node last had a beat of an incarnation, zero if it had none. Its own
+// it always has.
+func (n *Node) Sign(node string, incarnation uint64) time.Time {
+	if node == n.id {
+		return time.Now()
+	}
+	at := n.beats.of(node, incarnation)
 	if arrived := n.beats.arrivalOf(node, incarnation); arrived.After(at) {
 		at = arrived
 	}
-	return at, term, err
+	return at
 }
 
 // Deposed tells if a node led before this one, which leads because of its silence, and
 // this incarnation of it has not been heard of since.
 func (n *Node) Deposed(node string, incarnation uint64) bool {
 	d := n.lead.deposed.Load()
-	return d != nil && d.node == node && n.IsLeader() &&
-		!n.beats.of(node, incarnation).After(d.elected) && !n.beats.arrivalOf(node, incarnation).After(d.elected)
+	return d != nil && d.node == node && n.IsLeader() && !n.Sign(node, incarnation).After(d.elected)
 }
 
 // mayLive tells if a process of a node's name may still think itself alive, as
