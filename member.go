@@ -28,6 +28,7 @@ type member struct {
 	lapsed  atomic.Bool               // a fence has to follow
 	relabel atomic.Bool               // this node's labels are to be announced
 	wake    chan struct{}
+	opened  chan struct{} // a session has been opened: somebody may run now
 }
 
 // A holder gives up at seven tenths of the lease; the leader, which counts from
@@ -39,7 +40,7 @@ const (
 )
 
 func newMember(s *Scheduler) *member {
-	m := &member{s: s, log: s.log, wake: make(chan struct{}, 1)}
+	m := &member{s: s, log: s.log, wake: make(chan struct{}, 1), opened: make(chan struct{}, 1)}
 	m.ctx, m.end = context.WithCancel(context.Background())
 	m.touch(time.Now())
 	return m
@@ -210,6 +211,12 @@ func (m *member) observe(eff *raftfsm.Effects) {
 	if (eff.Raised || eff.Restored) && len(m.s.options.Labels) > 0 {
 		m.relabel.Store(true) // announced elsewhere: this is the state machine's goroutine
 	}
+	if len(eff.Opened) > 0 {
+		select {
+		case m.opened <- struct{}{}:
+		default:
+		}
+	}
 	for _, o := range eff.Expired {
 		if o.Node == m.s.options.Node && o.Incarnation == m.s.incarnation.Load() {
 			m.lapse()
@@ -251,6 +258,7 @@ func (m *member) lead() {
 		select {
 		case <-tick.C:
 		case <-m.s.node.LeaderCh():
+		case <-m.opened:
 		case <-m.ctx.Done():
 			return
 		}
