@@ -324,19 +324,19 @@ func TestClusterRunsOnce(t *testing.T) {
 
 // Planning begins as soon as somebody runs, whenever the leader last looked.
 func TestClusterPlansAtOnce(t *testing.T) {
-	for _, after := range []time.Duration{0, 70, 140, 210} {
+	for _, after := range []time.Duration{0, 70 * time.Millisecond, 140 * time.Millisecond, 210 * time.Millisecond} {
 		synctest.Test(t, func(t *testing.T) {
 			c := newTeam(t, "a", "b", "c")
 			c.open("a", "b", "c")
 			if _, err := c.any().Put(t.Context(), chronos.Job{ID: "j", Handler: "h", Schedule: chronos.Every(10 * time.Millisecond)}); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(3*time.Second + after*time.Millisecond)
+			time.Sleep(3*time.Second + after)
 			ran := time.Now()
 			c.run("b", "h")
 			time.Sleep(time.Second)
 			if starts := c.begun(); len(starts) == 0 || starts[0].at.Sub(ran) > 50*time.Millisecond {
-				t.Errorf("after %d ms: %d starts; the first should have come within 50 ms: %v", after, len(starts), starts[:min(len(starts), 1)])
+				t.Errorf("after %v: %d starts; the first should have come within 50 ms: %v", after, len(starts), starts[:min(len(starts), 1)])
 			}
 			c.closeAll()
 		})
