@@ -237,8 +237,6 @@ func (m *member) lead() {
 		var sessions map[string]*store.Session
 		if leads {
 			sessions = m.s.sessions()
-		}
-		if leads {
 			m.hold(&silence, sessions) // before anything is planned
 		}
 		if someRun(sessions) {

@@ -9,17 +9,23 @@ import (
 	"github.com/chronos-go/chronos"
 )
 
+// everySecond are jobs that are due each second, one so much after the other, and may
+// overlap.
+func everySecond(n int, apart time.Duration) (jobs []chronos.Job) {
+	base := time.Now().Truncate(time.Second)
+	for i := range n {
+		every := chronos.Every(time.Second).Anchor(base.Add(time.Duration(i) * apart))
+		jobs = append(jobs, chronos.Job{ID: fmt.Sprintf("job-%d", i), Handler: "h", Schedule: every, Overlap: chronos.OverlapAllowAll})
+	}
+	return jobs
+}
+
 // A node falls silent. What is due from the third missing beat on goes to the others,
 // in time: nobody waits for the lease. When it is back it gets work again.
 func TestClusterSilentNode(t *testing.T) {
 	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
 		const jobs = 24
-		for i := range jobs {
-			job := chronos.Job{ID: fmt.Sprintf("job-%d", i), Handler: "h", Schedule: chronos.Every(time.Second), Overlap: chronos.OverlapAllowAll}
-			if _, err := c.any().Put(t.Context(), job); err != nil {
-				t.Fatal(err)
-			}
-		}
+		c.put(everySecond(jobs, 0)...)
 		time.Sleep(5*time.Second + 300*time.Millisecond)
 		lead := c.leader()
 		silent := c.names[slices.IndexFunc(c.names, func(n string) bool { return n != lead })]
@@ -56,13 +62,7 @@ func TestClusterSilentNode(t *testing.T) {
 func TestClusterSilentLeader(t *testing.T) {
 	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
 		const jobs = 48
-		for i := range jobs {
-			every := chronos.Every(time.Second).Anchor(time.Now().Add(time.Duration(i) * time.Second / jobs))
-			job := chronos.Job{ID: fmt.Sprintf("job-%d", i), Handler: "h", Schedule: every, Overlap: chronos.OverlapAllowAll}
-			if _, err := c.any().Put(t.Context(), job); err != nil {
-				t.Fatal(err)
-			}
-		}
+		c.put(everySecond(jobs, time.Second/jobs)...)
 		time.Sleep(5*time.Second + 300*time.Millisecond)
 		lead := c.leader()
 		cut := time.Now()
@@ -99,12 +99,7 @@ func TestClusterSilentLeader(t *testing.T) {
 func TestClusterHeldStaysHeld(t *testing.T) {
 	together(t, []string{"a", "b", "c", "d", "e"}, func(t *testing.T, c *team) {
 		const jobs = 40
-		for i := range jobs {
-			job := chronos.Job{ID: fmt.Sprintf("job-%d", i), Handler: "h", Schedule: chronos.Every(time.Second), Overlap: chronos.OverlapAllowAll}
-			if _, err := c.any().Put(t.Context(), job); err != nil {
-				t.Fatal(err)
-			}
-		}
+		c.put(everySecond(jobs, 0)...)
 		time.Sleep(5*time.Second + 300*time.Millisecond)
 		dead := c.leader()
 		c.net.Isolate("addr-" + dead)
