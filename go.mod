@@ -13,6 +13,7 @@ require (
 	github.com/hashicorp/raft v1.8.0
 	github.com/hashicorp/raft-boltdb/v2 v2.3.0
 	github.com/klauspost/compress v1.20.3
+	github.com/planetscale/vtprotobuf v0.6.0
 	go.etcd.io/bbolt v1.5.0
 	golang.org/x/sys v0.47.0
 	google.golang.org/protobuf v1.36.12

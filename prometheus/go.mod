@@ -7,7 +7,10 @@ require (
 	go.yaml.in/yaml/v3 v3.0.6
 )
 
-require github.com/kylelemons/godebug v1.1.0 // indirect
+require (
+	github.com/kylelemons/godebug v1.1.0 // indirect
+	github.com/planetscale/vtprotobuf v0.6.0 // indirect
+)
 
 require (
 	code.dny.dev/ssrf v0.3.0 // indirect

@@ -30,14 +30,15 @@ var (
 var (
 	castagnoli    = crc32.MakeTable(crc32.Castagnoli)
 	deterministic = proto.MarshalOptions{Deterministic: true}
+	measured      = proto.MarshalOptions{Deterministic: true, UseCachedSize: true} // right after Size
 )
 
 // appendCommand appends c as one element of Batch.commands, so that bodies
 // encoded by different callers make a Batch when put one after the other.
 func appendCommand(b []byte, c *Command) ([]byte, error) {
 	b = protowire.AppendTag(b, 1, protowire.BytesType)
-	b = protowire.AppendVarint(b, uint64(proto.Size(c)))
-	return deterministic.MarshalAppend(b, c)
+	b = protowire.AppendVarint(b, uint64(deterministic.Size(c)))
+	return measured.MarshalAppend(b, c)
 }
 
 // sealEntry makes log entry data of commands that appendCommand encoded.
@@ -77,7 +78,7 @@ func decodeBatch(data []byte) (*Batch, error) {
 		return nil, fmt.Errorf("%w: checksum mismatch", errEnvelope)
 	}
 	b := &Batch{}
-	if err := proto.Unmarshal(payload, b); err != nil {
+	if err := b.UnmarshalVT(payload); err != nil {
 		return nil, fmt.Errorf("%w: %v", errEnvelope, err)
 	}
 	return b, nil

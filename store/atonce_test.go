@@ -10,8 +10,6 @@ import (
 	"slices"
 	"sync"
 	"testing"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // TestAtOnce: commits, flushes, snapshots, restores and readers at once. Every view sums
@@ -109,8 +107,8 @@ func wellFormed(ctx context.Context, r *Reader) error {
 		return err
 	}
 	var up, down []string
-	collect := func(list *[]string) func([]byte, func(proto.Message) error) (bool, error) {
-		return func(key []byte, _ func(proto.Message) error) (bool, error) {
+	collect := func(list *[]string) func([]byte, func(Message) error) (bool, error) {
+		return func(key []byte, _ func(Message) error) (bool, error) {
 			*list = append(*list, string(key))
 			return true, nil
 		}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // A backup file is a head and a snapshot. The head is a magic number, a
@@ -28,7 +26,7 @@ func (sn *Snapshot) WriteBackup(w io.Writer, head *Backup) error {
 	}
 	at := sn.Applied()
 	head.Index, head.Term = at.Index, at.Term
-	body, err := marshal.Marshal(head)
+	body, err := head.MarshalVT()
 	if err != nil {
 		return err
 	}
@@ -68,7 +66,7 @@ func ReadBackup(r io.Reader) (*Backup, error) {
 	}
 	sum := crc32.Update(crc32.Checksum(fixed, castagnoli), castagnoli, rest[:size])
 	head := &Backup{}
-	if sum != binary.BigEndian.Uint32(rest[size:]) || proto.Unmarshal(rest[:size], head) != nil {
+	if sum != binary.BigEndian.Uint32(rest[size:]) || head.UnmarshalVT(rest[:size]) != nil {
 		return nil, corrupt("the backup's head is damaged")
 	}
 	return head, nil

@@ -18,18 +18,25 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// deterministic because two nodes must hold the same bytes.
-var marshal = proto.MarshalOptions{Deterministic: true}
+// Message is what a record holds, with the encoding that is generated for it: several
+// times as fast as the one by reflection, and the same bytes. Two nodes must hold the same.
+type Message interface {
+	proto.Message
+	Reset()
+	SizeVT() int
+	MarshalVT() ([]byte, error)
+	MarshalToSizedBufferVT([]byte) (int, error)
+	UnmarshalVT([]byte) error
+}
 
 func recordSum(key, payload []byte) uint32 {
 	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, payload)
 }
 
 // seal encodes m as the value of key.
-func seal(key []byte, m proto.Message) ([]byte, error) {
-	buf := make([]byte, envelopeHeader, envelopeHeader+marshal.Size(m))
-	buf, err := marshal.MarshalAppend(buf, m)
-	if err != nil {
+func seal(key []byte, m Message) ([]byte, error) {
+	buf := make([]byte, envelopeHeader+m.SizeVT())
+	if _, err := m.MarshalToSizedBufferVT(buf[envelopeHeader:]); err != nil {
 		return nil, err
 	}
 	buf[0] = envelopeVersion
@@ -53,9 +60,9 @@ func unseal(key, value []byte) ([]byte, error) {
 }
 
 // decode reads a payload that unseal answered.
-func decode(key, payload []byte, into proto.Message) error {
-	proto.Reset(into)
-	if err := proto.Unmarshal(payload, into); err != nil {
+func decode(key, payload []byte, into Message) error {
+	into.Reset()
+	if err := into.UnmarshalVT(payload); err != nil {
 		return corrupt("record %q: %w", key, err)
 	}
 	return nil

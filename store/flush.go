@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
-	"google.golang.org/protobuf/proto"
 )
 
 // Flush writes to Badger what was committed before: it is there without the log
@@ -139,7 +138,7 @@ func stage(w *badger.Txn, c *delta) error {
 func stageMeta(w *badger.Txn, format *Format, applied *Applied) error {
 	for _, m := range []struct {
 		key []byte
-		m   proto.Message
+		m   Message
 		on  bool
 	}{{keyFormat, format, format != nil}, {keyApplied, applied, applied != nil}} {
 		if !m.on {

@@ -144,7 +144,7 @@ func FuzzBackup(f *testing.F) {
 		head, err := ReadBackup(bytes.NewReader(file))
 		switch {
 		case err == nil:
-			body, err := marshal.Marshal(head)
+			body, err := head.MarshalVT()
 			if err != nil || len(body) > len(file) {
 				t.Fatalf("%d bytes of head in a file of %d: %v", len(body), len(file), err)
 			}

@@ -119,7 +119,7 @@ func TestGoldenRecords(t *testing.T) {
 			now := typ.New()
 			goldenFill(now, 0)
 			key := []byte("golden/" + name)
-			value, err := seal(key, now.Interface())
+			value, err := seal(key, now.Interface().(Message))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -134,13 +134,13 @@ func TestGoldenRecords(t *testing.T) {
 					t.Fatal(err)
 				}
 				m := typ.New()
-				if err := decode(key, payload, m.Interface()); err != nil {
+				if err := decode(key, payload, m.Interface().(Message)); err != nil {
 					t.Fatal(err)
 				}
 				if err := goldenCheck(m); err != nil {
 					t.Fatal(err)
 				}
-				if again, err := seal(key, m.Interface()); err != nil || !bytes.Equal(again, old) {
+				if again, err := seal(key, m.Interface().(Message)); err != nil || !bytes.Equal(again, old) {
 					t.Fatalf("an old record is encoded in another way: %v", err)
 				}
 			}

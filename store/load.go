@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // What of a backup goes into another scheduler: jobs and their past. What
@@ -14,7 +12,7 @@ import (
 // nothing.
 
 // loadable makes an empty record for a key that may be loaded; nil for others.
-func loadable(key []byte) proto.Message {
+func loadable(key []byte) Message {
 	name := string(segmentOf(key))
 	rest := key[len(name):]
 	inJob := bytes.IndexByte(rest, 0) > 0
@@ -87,7 +85,7 @@ func (t *Tx) Load(key, payload []byte) error {
 func (t *Tx) Unload(most int) (int, error) {
 	var keys [][]byte
 	for _, prefix := range []string{prefixDue, prefixExecutions, prefixTriggers, prefixSchedule, prefixVersions, prefixJobs} {
-		err := t.Scan([]byte(prefix), nil, func(key []byte, _ func(proto.Message) error) (bool, error) {
+		err := t.Scan([]byte(prefix), nil, func(key []byte, _ func(Message) error) (bool, error) {
 			if len(keys) < most {
 				keys = append(keys, bytes.Clone(key))
 			}
@@ -109,7 +107,7 @@ func (t *Tx) Unload(most int) (int, error) {
 func (r records) Blank() (bool, error) {
 	blank := true
 	for _, prefix := range []string{prefixJobs, prefixExecutions, prefixVersions} {
-		err := r.src.Scan([]byte(prefix), nil, func([]byte, func(proto.Message) error) (bool, error) {
+		err := r.src.Scan([]byte(prefix), nil, func([]byte, func(Message) error) (bool, error) {
 			blank = false
 			return false, nil
 		})

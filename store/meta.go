@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
-	"google.golang.org/protobuf/proto"
 )
 
 const (
@@ -25,7 +24,7 @@ var (
 )
 
 // readMeta reads one of the engine's own records, which every store has.
-func readMeta(txn *badger.Txn, key []byte, into proto.Message) error {
+func readMeta(txn *badger.Txn, key []byte, into Message) error {
 	value, err := fetch(txn, key)
 	if err != nil {
 		return err

@@ -7,8 +7,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // contents is what a store should hold: sealed values by key.
@@ -111,7 +109,7 @@ func randomCommit(t *testing.T, rng *rand.Rand, s *Store, before contents) conte
 	return now
 }
 
-type scanFunc func(prefix, from []byte, fn func(key []byte, decode func(proto.Message) error) (bool, error)) error
+type scanFunc func(prefix, from []byte, fn func(key []byte, decode func(Message) error) (bool, error)) error
 
 func compareView(t *testing.T, rng *rand.Rand, v seen) {
 	t.Helper()
@@ -166,7 +164,7 @@ func compareScan(t *testing.T, rng *rand.Rand, want contents, forth, back scanFu
 
 func walked(t *testing.T, scan scanFunc, prefix string, from []byte) (keys []string) {
 	t.Helper()
-	err := scan([]byte(prefix), from, func(key []byte, decode func(proto.Message) error) (bool, error) {
+	err := scan([]byte(prefix), from, func(key []byte, decode func(Message) error) (bool, error) {
 		keys = append(keys, string(key))
 		return true, decode(&Job{})
 	})

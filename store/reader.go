@@ -47,7 +47,7 @@ func (r *Reader) Applied() *Applied { return proto.CloneOf(r.view.applied) }
 
 // Get reads one record; false when it is absent. ErrCorrupt when what is on
 // disk is not what was written.
-func (r *Reader) Get(key []byte, into proto.Message) (bool, error) {
+func (r *Reader) Get(key []byte, into Message) (bool, error) {
 	value, err := r.view.get(key)
 	if err != nil || value == nil {
 		return false, err
@@ -57,7 +57,7 @@ func (r *Reader) Get(key []byte, into proto.Message) (bool, error) {
 
 // Scan walks the records with a prefix in ascending order, from the first key
 // that is not below from. Key and decode are valid within the callback only.
-func (r *Reader) Scan(prefix, from []byte, fn func(key []byte, decode func(proto.Message) error) (bool, error)) error {
+func (r *Reader) Scan(prefix, from []byte, fn func(key []byte, decode func(Message) error) (bool, error)) error {
 	start := prefix
 	if bytes.Compare(from, start) > 0 {
 		start = from
@@ -67,7 +67,7 @@ func (r *Reader) Scan(prefix, from []byte, fn func(key []byte, decode func(proto
 
 // ScanReverse walks the records with a prefix in descending order, from the
 // last key that is not above from, or from the prefix's last when from is nil.
-func (r *Reader) ScanReverse(prefix, from []byte, fn func(key []byte, decode func(proto.Message) error) (bool, error)) error {
+func (r *Reader) ScanReverse(prefix, from []byte, fn func(key []byte, decode func(Message) error) (bool, error)) error {
 	end := behind(prefix)
 	start := from
 	if from == nil || (end != nil && bytes.Compare(from, end) > 0) {
@@ -79,13 +79,13 @@ func (r *Reader) ScanReverse(prefix, from []byte, fn func(key []byte, decode fun
 	return r.walk(prefix, start, true, fn)
 }
 
-func (r *Reader) walk(prefix, start []byte, reverse bool, fn func(key []byte, decode func(proto.Message) error) (bool, error)) error {
+func (r *Reader) walk(prefix, start []byte, reverse bool, fn func(key []byte, decode func(Message) error) (bool, error)) error {
 	sc, err := r.view.scan(prefix, start, reverse)
 	if err != nil {
 		return err
 	}
 	defer sc.close()
-	return sc.each(func(key []byte, decode func(proto.Message) error) (bool, error) {
+	return sc.each(func(key []byte, decode func(Message) error) (bool, error) {
 		if r.gen.aborted.Load() {
 			return false, ErrClosed
 		}

@@ -2,15 +2,13 @@ package store
 
 import (
 	"testing"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // benchmarkRecords are those that a fire and a finish write.
 func benchmarkRecords() []struct {
 	name string
 	key  []byte
-	m    proto.Message
+	m    Message
 } {
 	const at = int64(1_800_000_000) * 1e9
 	exec := ScheduledKey(at, 1)
@@ -18,7 +16,7 @@ func benchmarkRecords() []struct {
 	return []struct {
 		name string
 		key  []byte
-		m    proto.Message
+		m    Message
 	}{
 		{"job", jobKey("reports/daily"), &Job{
 			Generation: 1, Version: 3, CreatedAt: at, UpdatedAt: at,
@@ -57,7 +55,7 @@ func BenchmarkUnseal(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			into := r.m.ProtoReflect().New().Interface()
+			into := r.m.ProtoReflect().New().Interface().(Message)
 			b.ReportAllocs()
 			b.SetBytes(int64(len(value)))
 			for b.Loop() {

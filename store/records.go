@@ -1,21 +1,17 @@
 package store
 
-import (
-	"strings"
-
-	"google.golang.org/protobuf/proto"
-)
+import "strings"
 
 // source is what both a Tx and a Reader can do.
 type source interface {
-	Get(key []byte, into proto.Message) (bool, error)
-	Scan(prefix, from []byte, fn func(key []byte, decode func(proto.Message) error) (bool, error)) error
+	Get(key []byte, into Message) (bool, error)
+	Scan(prefix, from []byte, fn func(key []byte, decode func(Message) error) (bool, error)) error
 }
 
 // records reads typed records from a Tx or a Reader. Absent ones are nil.
 type records struct{ src source }
 
-func read[M proto.Message](src source, key []byte, m M) (M, error) {
+func read[M Message](src source, key []byte, m M) (M, error) {
 	ok, err := src.Get(key, m)
 	if err != nil || !ok {
 		var none M
@@ -70,7 +66,7 @@ func (r records) Payload(job, exec string) (*Payload, error) {
 
 // Jobs walks the jobs in ID order, from the first ID that is not below from.
 func (r records) Jobs(from string, fn func(id string, decode func() (*Job, error)) (bool, error)) error {
-	return r.src.Scan([]byte(prefixJobs), jobKey(from), func(key []byte, decode func(proto.Message) error) (bool, error) {
+	return r.src.Scan([]byte(prefixJobs), jobKey(from), func(key []byte, decode func(Message) error) (bool, error) {
 		return fn(string(key[len(prefixJobs):]), func() (*Job, error) {
 			j := &Job{}
 			return j, decode(j)
@@ -81,7 +77,7 @@ func (r records) Jobs(from string, fn func(id string, decode func() (*Job, error
 // Versions walks the versions of a job, oldest first, from version from.
 func (r records) Versions(job string, from uint64, fn func(version uint64, v *Version) (bool, error)) error {
 	prefix := jobPrefix(prefixVersions, job)
-	return r.src.Scan(prefix, versionKey(job, from), func(key []byte, decode func(proto.Message) error) (bool, error) {
+	return r.src.Scan(prefix, versionKey(job, from), func(key []byte, decode func(Message) error) (bool, error) {
 		n, err := versionOf(key)
 		if err != nil {
 			return false, err
@@ -98,7 +94,7 @@ func (r records) Versions(job string, from uint64, fn func(version uint64, v *Ve
 // key that is not below from.
 func (r records) Executions(job, from string, fn func(exec string, x *Execution) (bool, error)) error {
 	prefix := jobPrefix(prefixExecutions, job)
-	return r.src.Scan(prefix, executionKey(job, from), func(key []byte, decode func(proto.Message) error) (bool, error) {
+	return r.src.Scan(prefix, executionKey(job, from), func(key []byte, decode func(Message) error) (bool, error) {
 		x := &Execution{}
 		if err := decode(x); err != nil {
 			return false, err
@@ -111,7 +107,7 @@ func (r records) Executions(job, from string, fn func(exec string, x *Execution)
 // in the order ticks, retries, deadlines.
 func (r records) Due(from int64, fn func(DueEntry) (bool, error)) error {
 	start := dueKey(from, 0, "", "")
-	return r.src.Scan([]byte(prefixDue), start, func(key []byte, _ func(proto.Message) error) (bool, error) {
+	return r.src.Scan([]byte(prefixDue), start, func(key []byte, _ func(Message) error) (bool, error) {
 		e, err := parseDueKey(key)
 		if err != nil {
 			return false, err
@@ -131,7 +127,7 @@ func (r records) Active(job, afterJob, afterExec string, fn func(job, exec strin
 	if afterJob != "" {
 		from = append(activeKey(afterJob, afterExec), 0)
 	}
-	return r.src.Scan(prefix, from, func(key []byte, decode func(proto.Message) error) (bool, error) {
+	return r.src.Scan(prefix, from, func(key []byte, decode func(Message) error) (bool, error) {
 		j, exec, err := parseJobKey(prefixActive, key)
 		if err != nil {
 			return false, err
@@ -161,7 +157,7 @@ func (r records) WaitingFrom(from WaitingEntry, fn func(WaitingEntry) (bool, err
 }
 
 func (r records) waiting(prefix, start []byte, fn func(WaitingEntry) (bool, error)) error {
-	return r.src.Scan(prefix, start, func(key []byte, _ func(proto.Message) error) (bool, error) {
+	return r.src.Scan(prefix, start, func(key []byte, _ func(Message) error) (bool, error) {
 		w, err := parseWaitingKey(key)
 		if err != nil {
 			return false, err
@@ -172,7 +168,7 @@ func (r records) waiting(prefix, start []byte, fn func(WaitingEntry) (bool, erro
 
 // Sessions walks the nodes in ID order.
 func (r records) Sessions(fn func(node string, s *Session) (bool, error)) error {
-	return r.src.Scan([]byte(prefixNodes), nil, func(key []byte, decode func(proto.Message) error) (bool, error) {
+	return r.src.Scan([]byte(prefixNodes), nil, func(key []byte, decode func(Message) error) (bool, error) {
 		s := &Session{}
 		if err := decode(s); err != nil {
 			return false, err
@@ -183,7 +179,7 @@ func (r records) Sessions(fn func(node string, s *Session) (bool, error)) error 
 
 // Results walks the remembered answers, oldest entry first.
 func (r records) Results(fn func(index uint64, a *Answers) (bool, error)) error {
-	return r.src.Scan([]byte(prefixResults), nil, func(key []byte, decode func(proto.Message) error) (bool, error) {
+	return r.src.Scan([]byte(prefixResults), nil, func(key []byte, decode func(Message) error) (bool, error) {
 		index, err := versionOf(key)
 		if err != nil {
 			return false, err
@@ -216,7 +212,7 @@ func (r *Reader) ExecutionsReverse(job, before string, fn func(exec string, x *E
 	if before != "" {
 		from = executionKey(job, before)
 	}
-	return r.ScanReverse(prefix, from, func(key []byte, decode func(proto.Message) error) (bool, error) {
+	return r.ScanReverse(prefix, from, func(key []byte, decode func(Message) error) (bool, error) {
 		exec := string(key[len(prefix):])
 		if exec == before {
 			return true, nil

@@ -9,8 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // A layer that is larger than what one transaction of Badger takes is written in several.
@@ -162,9 +160,9 @@ func decodeRedo(r io.Reader) (*layer, *Format, error) {
 		return nil, nil, errors.Join(corrupt("%s has no header", nameRedo), err)
 	}
 	format, applied := &Format{}, &Applied{}
-	for _, m := range [2]proto.Message{format, applied} {
+	for _, m := range [2]Message{format, applied} {
 		b, rest, ok := cutBytes(head)
-		if !ok || proto.Unmarshal(b, m) != nil {
+		if !ok || m.UnmarshalVT(b) != nil {
 			return nil, nil, corrupt("the header of %s is unreadable", nameRedo)
 		}
 		head = rest

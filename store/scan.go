@@ -1,10 +1,6 @@
 package store
 
-import (
-	"bytes"
-
-	"google.golang.org/protobuf/proto"
-)
+import "bytes"
 
 // run is a stretch of changes, walked in the direction of its scan.
 type run struct {
@@ -139,8 +135,8 @@ func (s *scan) pass() error {
 }
 
 // each hands out the records that are left, until fn has had enough.
-func (s *scan) each(fn func(key []byte, decode func(proto.Message) error) (bool, error)) error {
-	dec := func(m proto.Message) error { return decode(s.key, s.value[envelopeHeader:], m) }
+func (s *scan) each(fn func(key []byte, decode func(Message) error) (bool, error)) error {
+	dec := func(m Message) error { return decode(s.key, s.value[envelopeHeader:], m) }
 	for {
 		ok, err := s.next()
 		if err != nil || !ok {

@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // Snapshot is the state as of one committed batch, pinned until Release.
@@ -114,8 +112,8 @@ func cutBytes(from []byte) (b, rest []byte, ok bool) {
 
 func snapshotHead(format *Format, applied *Applied) ([]byte, error) {
 	var head []byte
-	for _, m := range [2]proto.Message{format, applied} {
-		b, err := marshal.Marshal(m)
+	for _, m := range [2]Message{format, applied} {
+		b, err := m.MarshalVT()
 		if err != nil {
 			return nil, err
 		}

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // snapshotReader hands out the records of a snapshot one by one and checks
@@ -34,9 +32,9 @@ func openSnapshot(r io.Reader) (*snapshotReader, error) {
 	if kind != frameHead {
 		return nil, corrupt("the snapshot begins with a frame of kind %q", kind)
 	}
-	for _, m := range [2]proto.Message{s.format, s.applied} {
+	for _, m := range [2]Message{s.format, s.applied} {
 		b, rest, ok := cutBytes(head)
-		if !ok || proto.Unmarshal(b, m) != nil {
+		if !ok || m.UnmarshalVT(b) != nil {
 			return nil, corrupt("the snapshot's header is unreadable")
 		}
 		head = rest

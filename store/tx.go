@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-
-	"google.golang.org/protobuf/proto"
 )
 
 var (
@@ -119,7 +117,7 @@ func (t *Tx) Job(id string) (*Job, error) {
 }
 
 // Get reads a record as this transaction sees it; false when it is absent.
-func (t *Tx) Get(key []byte, into proto.Message) (bool, error) {
+func (t *Tx) Get(key []byte, into Message) (bool, error) {
 	_, c, err := t.cell(key)
 	if err != nil || c.value == nil {
 		return false, err
@@ -128,7 +126,7 @@ func (t *Tx) Get(key []byte, into proto.Message) (bool, error) {
 }
 
 // Put writes a record.
-func (t *Tx) Put(key []byte, m proto.Message) error {
+func (t *Tx) Put(key []byte, m Message) error {
 	value, err := seal(key, m)
 	if err != nil {
 		return err
@@ -190,7 +188,7 @@ func writableKey(key []byte) error {
 // Scan walks the records with a prefix in ascending order, from the first key
 // that is not below from, own writes included. Key and decode are valid within
 // the callback only, and the callback may not write.
-func (t *Tx) Scan(prefix, from []byte, fn func(key []byte, decode func(proto.Message) error) (bool, error)) error {
+func (t *Tx) Scan(prefix, from []byte, fn func(key []byte, decode func(Message) error) (bool, error)) error {
 	if t.over != nil {
 		return t.over
 	}

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // model is what a Tx should be: a sorted map that can be thrown away.
@@ -26,7 +24,7 @@ func (m model) from(prefix, from string) []string {
 	return keys
 }
 
-type scanner func(prefix, from []byte, fn func([]byte, func(proto.Message) error) (bool, error)) error
+type scanner func(prefix, from []byte, fn func([]byte, func(Message) error) (bool, error)) error
 
 // collect scans at most limit records and compares decoded values on the way.
 func (m model) collect(t *testing.T, scan scanner, prefix, from string, limit int) []string {
@@ -36,7 +34,7 @@ func (m model) collect(t *testing.T, scan scanner, prefix, from string, limit in
 	if from != "" {
 		start = []byte(from)
 	}
-	err := scan([]byte(prefix), start, func(key []byte, decode func(proto.Message) error) (bool, error) {
+	err := scan([]byte(prefix), start, func(key []byte, decode func(Message) error) (bool, error) {
 		if bytes.HasPrefix(key, []byte(prefixMeta)) {
 			return true, nil
 		}
@@ -216,4 +214,4 @@ func TestTxRules(t *testing.T) {
 	}
 }
 
-func all([]byte, func(proto.Message) error) (bool, error) { return true, nil }
+func all([]byte, func(Message) error) (bool, error) { return true, nil }

@@ -3,8 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // verifyInline is up to how many records an unclean start is verified before
@@ -99,7 +97,7 @@ func (s *Store) Dump(fn func(key, value []byte) error) error {
 		if err := r.each(fn); err != nil {
 			return err
 		}
-		value, err := marshal.Marshal(proto.Message(r.view.applied))
+		value, err := r.view.applied.MarshalVT()
 		if err != nil {
 			return err
 		}
