@@ -2,6 +2,7 @@ package raftfsm
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/chronos-go/chronos/store"
@@ -90,10 +91,17 @@ func (e *entry) backfill(c *Backfill) (*Result, error) {
 	if s.job == nil {
 		return notFound("job", c.Job), nil
 	}
+	keys := make([]string, len(c.Due))
+	for i, due := range c.Due {
+		keys[i] = store.ExecutionKey(due, store.Origin_ORIGIN_BACKFILL, c.Id)
+	}
+	if err := e.lookThrough(s, keys); err != nil {
+		return nil, err
+	}
 	n := uint64(0)
 	s.keep = true
-	for _, due := range c.Due {
-		_, fresh, err := e.each(s, store.ExecutionKey(due, store.Origin_ORIGIN_BACKFILL, c.Id), func() *store.Execution {
+	for i, due := range c.Due {
+		_, fresh, err := e.each(s, keys[i], func() *store.Execution {
 			return &store.Execution{
 				Generation: s.job.Generation, Due: due, ReadyAt: e.now, Origin: store.Origin_ORIGIN_BACKFILL,
 				HasOverlap: c.HasOverlap, Overlap: c.Overlap, Actor: e.cmd.Actor, Note: e.cmd.Note,
@@ -105,6 +113,34 @@ func (e *entry) backfill(c *Backfill) (*Result, error) {
 		n += fresh
 	}
 	return &Result{Count: n, Changed: n > 0}, e.save(s)
+}
+
+// walkMin is from how many executions on a walk over the ledger costs less than to look for
+// each of them in all tables.
+const walkMin = 16
+
+// lookThrough finds out which of many executions the ledger does not have. It gives up where
+// there are many others between them: then each is looked for.
+func (e *entry) lookThrough(s *subject, keys []string) error {
+	if len(keys) < walkMin || s.job.Definition.EveryNode {
+		return nil
+	}
+	keys = slices.Sorted(slices.Values(keys))
+	there, end := make(map[string]bool), "" // end is the first that was not looked at
+	err := e.tx.ExecutionKeys(s.id, keys[0], func(exec string) bool {
+		if exec > keys[len(keys)-1] || len(there) == 2*len(keys) {
+			end = exec
+			return false
+		}
+		there[exec] = true
+		return true
+	})
+	for _, exec := range keys {
+		if err == nil && !there[exec] && (end == "" || exec < end) {
+			err = e.tx.NoExecution(s.id, exec)
+		}
+	}
+	return err
 }
 
 // cancel ends an execution: one that waits at once, one that runs by its

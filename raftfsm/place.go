@@ -59,6 +59,9 @@ func (e *entry) enqueue(s *subject, exec string, x *store.Execution, queue strin
 	}
 	w := store.WaitingEntry{Class: queue, Rank: x.Rank, Job: s.id, Exec: exec}
 	e.f.fronts.join(w)
+	if err := e.tx.NoWaiting(w); err != nil { // who waits has one place in line
+		return err
+	}
 	if err := e.tx.PutWaiting(w); err != nil {
 		return err
 	}

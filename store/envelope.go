@@ -71,11 +71,14 @@ func decode(key, payload []byte, into Message) error {
 // recordHash is one record's share of the digest: the sum over all records is
 // the same whatever order they were written in.
 func recordHash(key, value []byte) uint64 {
-	var length [4]byte
-	binary.BigEndian.PutUint32(length[:], uint32(len(key)))
+	var room [512]byte // what most records fit in: hashed in one go
+	all := binary.BigEndian.AppendUint32(room[:0], uint32(len(key)))
+	if len(all)+len(key)+len(value) <= len(room) {
+		return xxhash.Sum64(append(append(all, key...), value...))
+	}
 	var d xxhash.Digest
 	d.Reset()
-	_, _ = d.Write(length[:])
+	_, _ = d.Write(all)
 	_, _ = d.Write(key)
 	_, _ = d.Write(value)
 	return d.Sum64()

@@ -103,6 +103,15 @@ func (r records) Executions(job, from string, fn func(exec string, x *Execution)
 	})
 }
 
+// ExecutionKeys walks the keys of a job's ledger, earliest due first, from the first one that
+// is not below from.
+func (r records) ExecutionKeys(job, from string, fn func(exec string) bool) error {
+	prefix := jobPrefix(prefixExecutions, job)
+	return r.src.Scan(prefix, executionKey(job, from), func(key []byte, _ func(Message) error) (bool, error) {
+		return fn(string(key[len(prefix):])), nil
+	})
+}
+
 // Due walks the due index from an instant on. The entries of one instant come
 // in the order ticks, retries, deadlines.
 func (r records) Due(from int64, fn func(DueEntry) (bool, error)) error {
