@@ -146,16 +146,16 @@ func (old seen) due() int64 {
 func (s *Scheduler) look(job string) (seen, error) {
 	var out seen
 	err := s.node.Store().View(func(r *store.Reader) (err error) {
-		if out.rec, err = r.Job(job); err != nil {
+		if out.rec, err = r.Job(job); err != nil || out.rec == nil || out.rec.Deleted {
 			return err
 		}
-		if out.st, err = r.Schedule(job); err != nil || out.rec == nil || out.rec.Deleted || out.st == nil {
+		if out.st, err = r.Schedule(job); err != nil || out.st == nil {
 			return err
 		}
 		if due := out.due(); due == 0 || due > time.Now().UnixNano() {
 			return nil
 		}
-		out.ahead, err = planner.Ahead(r, job, out.rec.Generation, out.due())
+		out.ahead, err = planner.Ahead(r, job, out.st, out.due())
 		return err
 	})
 	if out.rec != nil && out.rec.Deleted {
@@ -297,20 +297,32 @@ func (s *Scheduler) PutAll(ctx context.Context, jobs []Job) (changed int, err er
 			return 0, fmt.Errorf("job %s: %w", jobs[i].ID, err)
 		}
 	}
-	for len(jobs) > 0 {
+	var under []*putting
+	for len(jobs) > 0 && err == nil {
 		n := min(len(jobs), putChunk)
-		done, err := s.putChunk(ctx, jobs[:n])
-		changed += done
-		if err != nil {
-			return changed, err
+		var next *putting
+		if next, err = s.putChunk(ctx, jobs[:n]); err == nil && len(under) == putAhead {
+			changed, err = under[0].await(changed)
+			under = under[1:]
 		}
-		jobs = jobs[n:]
+		if err == nil {
+			under, jobs = append(under, next.begin()), jobs[n:]
+		}
 	}
-	return changed, nil
+	for _, p := range under {
+		var failed error
+		if changed, failed = p.await(changed); err == nil {
+			err = failed
+		}
+	}
+	return changed, err
 }
 
 // putChunk is how many jobs of a PutAll are proposed in one call.
 const putChunk = 1_000
+
+// putAhead is how many of those calls are under way at once.
+const putAhead = 2
 
 func (s *Scheduler) validateAll(jobs []Job) error {
 	ids := make(map[string]bool, len(jobs))
@@ -366,32 +378,59 @@ func (s *Scheduler) checkDue(job *Job) error {
 	return bad
 }
 
-func (s *Scheduler) putChunk(ctx context.Context, jobs []Job) (changed int, err error) {
-	cmds := make([]*raftfsm.Command, len(jobs))
+// putting is a part of a PutAll. While it is committed the next ones are made.
+type putting struct {
+	s       *Scheduler
+	ctx     context.Context
+	jobs    []Job
+	cmds    []*raftfsm.Command
+	done    chan struct{}
+	results []*raftfsm.Result
+	err     error // with an error, results are what was applied before it
+}
+
+// putChunk makes the commands for some jobs.
+func (s *Scheduler) putChunk(ctx context.Context, jobs []Job) (p *putting, err error) {
+	p = &putting{s: s, ctx: ctx, jobs: jobs, cmds: make([]*raftfsm.Command, len(jobs)), done: make(chan struct{})}
 	for i := range jobs {
-		if cmds[i], err = s.chunkCommand(ctx, jobs[i]); err != nil {
-			return 0, fmt.Errorf("job %s: %w", jobs[i].ID, err)
+		if p.cmds[i], err = s.chunkCommand(ctx, jobs[i]); err != nil {
+			return nil, fmt.Errorf("job %s: %w", jobs[i].ID, err)
 		}
 	}
-	results, failed := s.node.Propose(ctx, cmds) // with an error, what was applied before it
-	for i, res := range results {
+	return p, nil
+}
+
+// begin proposes them; await has to follow.
+func (p *putting) begin() *putting {
+	go func() {
+		defer close(p.done)
+		p.results, p.err = p.s.node.Propose(p.ctx, p.cmds)
+	}()
+	return p
+}
+
+// await adds to a number of jobs how many of these were new or changed.
+func (p *putting) await(changed int) (int, error) {
+	<-p.done
+	for i, res := range p.results {
 		switch {
 		case res == nil:
-		case res.Code == raftfsm.Code_CODE_STALE && failed == nil:
-			_, anew, err := s.commitPut(ctx, jobs[i].ID, func() (*raftfsm.Command, error) { return s.putCommand(ctx, jobs[i], 0) })
+		case res.Code == raftfsm.Code_CODE_STALE && p.err == nil:
+			job := p.jobs[i]
+			_, anew, err := p.s.commitPut(p.ctx, job.ID, func() (*raftfsm.Command, error) { return p.s.putCommand(p.ctx, job, 0) })
 			if err != nil {
-				return changed, fmt.Errorf("job %s: %w", jobs[i].ID, err)
+				return changed, fmt.Errorf("job %s: %w", job.ID, err)
 			}
 			if anew {
 				changed++
 			}
 		case res.Code != raftfsm.Code_CODE_OK:
-			return changed, fmt.Errorf("job %s: %w", jobs[i].ID, verdict(res))
+			return changed, fmt.Errorf("job %s: %w", p.jobs[i].ID, verdict(res))
 		case res.Changed:
 			changed++
 		}
 	}
-	return changed, translate(failed)
+	return changed, translate(p.err)
 }
 
 // chunkCommand is the command for one job of a PutAll. Only a compare and swap

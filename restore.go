@@ -134,7 +134,7 @@ func (s *Scheduler) passed(scratch *store.Store, now time.Time) raftfsm.Passed {
 	return func(job string, rec *store.Job, st *store.Schedule) (*raftfsm.Span, int64, error) {
 		old := seen{rec: rec, st: st}
 		err := scratch.View(func(r *store.Reader) (err error) {
-			old.ahead, err = planner.Ahead(r, job, rec.Generation, old.due())
+			old.ahead, err = planner.Ahead(r, job, st, old.due())
 			return err
 		})
 		if err != nil {

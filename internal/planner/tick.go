@@ -54,7 +54,7 @@ func (p *Planner) tick(r *store.Reader, e store.DueEntry, now int64) (*raftfsm.F
 	case now-due <= misfireAfter && !st.CatchingUp, sched.Is(schedule.KindAt):
 		onTime(fire, e.Job, sched, due)
 	default:
-		has, err := Ahead(r, e.Job, job.Generation, due)
+		has, err := Ahead(r, e.Job, st, due)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -176,14 +176,18 @@ type Instants map[int64]bool
 const aheadMax = int64(5 * time.Second)
 
 // Ahead finds the instants from first on that have a row already. They are
-// accounted for, and no range may count them again.
-func Ahead(r *store.Reader, job string, generation uint64, first int64) (Instants, error) {
+// accounted for, and no range may count them again. There are none where the schedule
+// has never been further: so a long outage of many jobs needs no look at their ledgers.
+func Ahead(r *store.Reader, job string, st *store.Schedule, first int64) (Instants, error) {
+	if st.LastDue < first {
+		return nil, nil
+	}
 	var out Instants
 	err := r.Executions(job, store.KeyFloor(first), func(key string, x *store.Execution) (bool, error) {
 		if x.Due > first+aheadMax {
 			return false, nil
 		}
-		if store.KeyOccurrence(key) == store.ScheduledKey(x.Due, generation) {
+		if store.KeyOccurrence(key) == store.ScheduledKey(x.Due, st.Generation) {
 			if out == nil {
 				out = Instants{}
 			}
