@@ -95,7 +95,7 @@ func (e *entry) backfill(c *Backfill) (*Result, error) {
 	for i, due := range c.Due {
 		keys[i] = store.ExecutionKey(due, store.Origin_ORIGIN_BACKFILL, c.Id)
 	}
-	if err := e.lookThrough(s, keys); err != nil {
+	if err := e.lookThrough(s, c.Due, keys); err != nil {
 		return nil, err
 	}
 	n := uint64(0)
@@ -115,20 +115,25 @@ func (e *entry) backfill(c *Backfill) (*Result, error) {
 	return &Result{Count: n, Changed: n > 0}, e.save(s)
 }
 
-// walkMin is from how many executions on a walk over the ledger costs less than to look for
-// each of them in all tables.
-const walkMin = 16
+// From walkMin executions on, no further apart than walkSpan on average, a walk over the
+// ledger costs less than to look for each of them in all tables. Over a longer stretch it might
+// pass over any number of rows that retention has removed, and would not know.
+const (
+	walkMin  = 16
+	walkSpan = uint64(60_000_000_000)
+)
 
 // lookThrough finds out which of many executions the ledger does not have. It gives up where
 // there are many others between them: then each is looked for.
-func (e *entry) lookThrough(s *subject, keys []string) error {
-	if len(keys) < walkMin || s.job.Definition.EveryNode {
+func (e *entry) lookThrough(s *subject, due []int64, keys []string) error {
+	n := len(keys)
+	if n < walkMin || s.job.Definition.EveryNode || uint64(slices.Max(due)-slices.Min(due)) > uint64(n)*walkSpan {
 		return nil
 	}
 	keys = slices.Sorted(slices.Values(keys))
 	there, end := make(map[string]bool), "" // end is the first that was not looked at
 	err := e.tx.ExecutionKeys(s.id, keys[0], func(exec string) bool {
-		if exec > keys[len(keys)-1] || len(there) == 2*len(keys) {
+		if exec > keys[n-1] || len(there) == 2*n {
 			end = exec
 			return false
 		}
