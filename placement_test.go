@@ -155,6 +155,7 @@ func (c *team) span(job string) (first, last time.Time) {
 func TestPlacementEveryNodeOverlapAndTrigger(t *testing.T) {
 	together(t, []string{"a", "b", "c"}, func(t *testing.T, c *team) {
 		c.put(chronos.Job{ID: "all", Handler: "h", Placement: chronos.Placement{EveryNode: true}})
+		time.Sleep(time.Second) // a trigger is for the nodes that run then: now all do
 		first, err := c.nodes["b"].Trigger(t.Context(), "all", chronos.TriggerRequest{Key: "k", Payload: []byte("p")})
 		if err != nil {
 			t.Fatal(err)
