@@ -188,7 +188,6 @@ func (n *Node) startRaft() error {
 	n.lead.start(n.raft)
 	n.prop = newProposer(&proposer{
 		apply:    n.raft.Apply,
-		leads:    func() bool { return n.raft.State() == raft.Leader },
 		room:     n.room,
 		fsm:      n.fsm,
 		timeout:  n.cfg.EntryTimeout,

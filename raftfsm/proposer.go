@@ -24,7 +24,6 @@ import (
 // their first answer, those without are idempotent by themselves.
 type proposer struct {
 	apply    func(data []byte, timeout time.Duration) raft.ApplyFuture
-	leads    func() bool  // this node, as far as it knows; nil: always
 	room     func() error // the disk guard
 	fsm      stopper
 	timeout  time.Duration // per attempt
@@ -83,81 +82,49 @@ func newProposer(p *proposer) *proposer {
 }
 
 // propose hands commands to the log and waits for their results, in order.
-// Commands of one call stay in order; those that fit share an entry. Where there are more,
-// an entry is stored while the one before it is applied. When the call fails part-way, the
-// results so far come with the error; what follows may be applied or not.
+// Commands of one call stay in order; those that fit share an entry. When the
+// call fails part-way, the results so far come with the error.
 func (p *proposer) propose(ctx context.Context, cmds []*Command) ([]*Result, error) {
 	chunks, err := chunk(cmds)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]*Result, 0, len(cmds))
-	for sent, got := 0, 0; got < len(chunks); {
-		if err == nil && sent < len(chunks) && sent-got < lanes {
-			chunks[sent].ctx = ctx
-			if err = p.send(chunks[sent], sent+1 < len(chunks)); err == nil {
-				sent++
-			}
-			continue
+	for _, r := range chunks {
+		r.ctx = ctx
+		res, err := p.submit(r)
+		if err != nil {
+			return out, err
 		}
-		if got == sent {
-			break
-		}
-		res, failed := p.receive(chunks[got])
-		got++
-		if err == nil {
-			out, err = append(out, res...), failed
-		}
+		out = append(out, res...)
 	}
-	return out, err
+	return out, nil
 }
 
 // submit queues one request and waits for its answer.
 func (p *proposer) submit(r *request) ([]*Result, error) {
-	if err := p.send(r, false); err != nil {
+	if err := p.refusal(); err != nil {
 		return nil, err
 	}
-	return p.receive(r)
-}
-
-// send queues a request. If another one follows it waits until that cannot overtake it.
-func (p *proposer) send(r *request, more bool) error {
-	if err := p.refusal(); err != nil {
-		return err
-	}
 	if err := r.ctx.Err(); err != nil {
-		return context.Cause(r.ctx)
+		return nil, context.Cause(r.ctx)
 	}
 	select {
 	case p.queue <- r:
 	case <-r.ctx.Done():
-		return context.Cause(r.ctx)
+		return nil, context.Cause(r.ctx)
 	case <-p.gone:
-		return ErrClosed
-	}
-	if !more {
-		return nil
+		return nil, ErrClosed
 	}
 	select {
-	case <-r.log:
-	case <-r.done:
-	case <-r.ctx.Done():
-	case <-p.gone:
-	}
-	return nil
-}
-
-// receive waits for a request's answer.
-func (p *proposer) receive(r *request) ([]*Result, error) {
-	select {
-	case <-r.done:
-		return r.results, r.err
+	case a := <-r.done:
+		return a.results, a.err
 	case <-r.ctx.Done():
 		return r.giveUp(context.Cause(r.ctx))
 	case <-p.gone:
 		select {
-		case <-r.done:
-			return r.results, r.err
+		case a := <-r.done:
+			return a.results, a.err
 		default:
 			return nil, ErrClosed
 		}
@@ -243,7 +210,6 @@ func (p *proposer) pack() ([]*request, bool) {
 func (p *proposer) commit(batch []*request) {
 	var leaderless time.Time
 	for delay := retryMin; ; delay = min(2*delay, retryMax) {
-		inTurn(batch, p.abort)
 		if batch = stillWanted(batch); len(batch) == 0 {
 			return
 		}
@@ -291,15 +257,8 @@ func (p *proposer) attempt(batch []*request) ([]*Result, error) {
 		bodies[i], n = r.body, n+r.n
 	}
 	f := p.apply(sealEntry(bodies...), p.timeout)
-	if p.leads == nil || p.leads() {
-		inLog(batch)
-	}
 	err := p.await(f)
-	if err != nil {
-		failing(batch)
-	}
 	if errors.Is(err, raft.ErrNotLeader) && p.forward != nil {
-		inTurn(batch, p.abort)
 		return p.abroad(batch, bodies, n)
 	}
 	if err != nil {

@@ -15,24 +15,12 @@ type request struct {
 	weight int
 	state  atomic.Int32
 	tried  atomic.Bool // proposed at least once, with unknown outcome
+	done   chan answer
+}
 
-	after *request      // of the same call, before this one; nil if it is the first
-	log   chan struct{} // closed when Raft has it, to be stored next; not while another node leads
-	has   bool          // log is closed; the lane's
-	again atomic.Bool   // it did not get through at once
-
-	done    chan struct{} // closed when there is an answer
+type answer struct {
 	results []*Result
 	err     error
-}
-
-func newRequest() *request {
-	return &request{log: make(chan struct{}), done: make(chan struct{})}
-}
-
-func (r *request) answer(results []*Result, err error) {
-	r.results, r.err = results, err
-	close(r.done)
 }
 
 const (
@@ -59,9 +47,7 @@ func chunk(cmds []*Command) ([]*request, error) {
 				ErrTooLarge, i, c.Body, len(body), entryBytes, weight, entryCells)
 		}
 		if cur == nil || len(cur.body)+len(body) > entryBytes || cur.weight+weight > entryCells {
-			before := cur
-			cur = newRequest()
-			cur.after = before
+			cur = &request{done: make(chan answer, 1)}
 			out = append(out, cur)
 		}
 		cur.body, cur.n, cur.weight = append(cur.body, body...), cur.n+1, cur.weight+weight
@@ -84,8 +70,8 @@ func (r *request) giveUp(cause error) ([]*Result, error) {
 		return nil, cause
 	}
 	select {
-	case <-r.done:
-		return r.results, r.err
+	case a := <-r.done:
+		return a.results, a.err
 	default:
 		if r.state.Load() == requestDropped {
 			return nil, cause
@@ -105,39 +91,6 @@ func stillWanted(batch []*request) []*request {
 	return kept
 }
 
-// inLog lets what follows in the same call come: Raft keeps the order.
-func inLog(batch []*request) {
-	for _, r := range batch {
-		if !r.has {
-			r.has = true
-			close(r.log)
-		}
-	}
-}
-
-// failing has what follows in the same call wait.
-func failing(batch []*request) {
-	for _, r := range batch {
-		r.again.Store(true)
-	}
-}
-
-// inTurn waits, if a request did not get through at once, until what comes after it in
-// the same call does not overtake it. Who waits was handed to Raft later, so nobody waits
-// for himself.
-func inTurn(batch []*request, abort <-chan struct{}) {
-	for _, r := range batch {
-		if r.after == nil || !r.again.Load() && !r.after.again.Load() {
-			continue
-		}
-		select {
-		case <-r.after.done:
-		case <-r.ctx.Done(): // which is that of both
-		case <-abort:
-		}
-	}
-}
-
 func markTried(batch []*request) {
 	for _, r := range batch {
 		r.tried.Store(true)
@@ -147,7 +100,7 @@ func markTried(batch []*request) {
 // deliver hands each request its share of the entry's results.
 func deliver(batch []*request, results []*Result) {
 	for _, r := range batch {
-		r.answer(results[:r.n:r.n], nil)
+		r.done <- answer{results: results[:r.n:r.n]}
 		results = results[r.n:]
 	}
 }
@@ -156,9 +109,9 @@ func deliver(batch []*request, results []*Result) {
 func refuse(batch []*request, err error) {
 	for _, r := range batch {
 		if r.tried.Load() {
-			r.answer(nil, uncertain(err))
+			r.done <- answer{err: uncertain(err)}
 		} else {
-			r.answer(nil, err)
+			r.done <- answer{err: err}
 		}
 	}
 }

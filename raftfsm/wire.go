@@ -120,8 +120,7 @@ func decodeCommands(body []byte, level uint32) (*request, error) {
 	if err := validateBatch(batch); err != nil {
 		return nil, err
 	}
-	r := newRequest()
-	r.body, r.n = body, len(batch.Commands)
+	r := &request{body: body, n: len(batch.Commands), done: make(chan answer, 1)}
 	for _, c := range batch.Commands {
 		if asked := c.GetRaise().GetLevel(); asked > level {
 			return nil, fmt.Errorf("%w (level %d; this program knows %d)", ErrLevel, asked, level)
