@@ -141,9 +141,6 @@ type subject struct {
 
 func (e *entry) load(id string) (*subject, error) {
 	rec, err := e.tx.Job(id)
-	if err == nil && rec == nil { // a schedule never stands alone
-		err = e.tx.NoSchedule(id)
-	}
 	if err != nil {
 		return nil, err
 	}

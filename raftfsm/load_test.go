@@ -163,6 +163,15 @@ func TestLoadRefused(t *testing.T) {
 	answer(Code_CODE_CONFLICT, parts[1])
 	bad := &Load{Restore: []byte("x"), Node: "a", Incarnation: 1, Records: []*Loaded{{Key: []byte("locks/job")}}}
 	answer(Code_CODE_INVALID, &Command{Body: &Command_Load{Load: bad}})
+	for _, made := range [][]byte{
+		{0x2a, 0x01, 0xff},       // an actor that is not UTF-8
+		{0x28, 0x01},             // an actor that is a number
+		{0x2a, 0x05, 'a', 'b'},   // cut off
+		{0xf8, 0xff, 0xff, 0xff}, // not even a field
+	} {
+		bad.Records[0] = &Loaded{Key: []byte("jobs/j"), Payload: made}
+		answer(Code_CODE_INVALID, &Command{Body: &Command_Load{Load: bad}})
+	}
 	blank := dump(t, s.f.st)
 	answer(Code_CODE_OK, parts[0])
 	answer(Code_CODE_OK, parts[0]) // once more

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+
+	"google.golang.org/protobuf/proto"
 )
 
 // What of a backup goes into another scheduler: jobs and their past. What
@@ -50,6 +52,11 @@ func CheckLoaded(key, payload []byte) error {
 	into := loadable(key)
 	if into == nil {
 		return fmt.Errorf("%w: record %.64q is not one that can be loaded", ErrFormat, key)
+	}
+	// Somebody may have made it up. Text that is not UTF-8 is refused here alone: what reads
+	// records later does not ask.
+	if err := proto.Unmarshal(payload, into); err != nil {
+		return corrupt("record %q: %w", key, err)
 	}
 	return decode(key, payload, into)
 }

@@ -57,12 +57,6 @@ func (t *Tx) NoActive(job, exec string) error { return t.absent(activeKey(job, e
 // NoDue is like NoExecution.
 func (t *Tx) NoDue(e DueEntry) error { return t.absent(dueKey(e.At, e.Kind, e.Job, e.Exec)) }
 
-// NoSchedule is like NoExecution.
-func (t *Tx) NoSchedule(job string) error { return t.absent(scheduleKey(job)) }
-
-// NoVersion is like NoExecution.
-func (t *Tx) NoVersion(job string, n uint64) error { return t.absent(versionKey(job, n)) }
-
 // NoWaiting is like NoExecution.
 func (t *Tx) NoWaiting(w WaitingEntry) error { return t.absent(waitingKey(w)) }
 
