@@ -2,6 +2,7 @@ package chronos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -283,8 +284,7 @@ func (old seen) without(span *raftfsm.Span, c *schedule.Schedule) *raftfsm.Span 
 // PutAll puts many jobs. All are validated before anything is written; then
 // they are committed in log entries of up to some hundred jobs, each of which
 // is applied as a whole. It answers with the number of jobs that were new or
-// changed. After an error other than ErrInvalid a part may have been applied;
-// calling it again is safe.
+// changed. After an error a part may have been applied; calling it again is safe.
 func (s *Scheduler) PutAll(ctx context.Context, jobs []Job) (changed int, err error) {
 	if err := s.begin(ctx); err != nil {
 		return 0, err
@@ -299,11 +299,14 @@ func (s *Scheduler) PutAll(ctx context.Context, jobs []Job) (changed int, err er
 	}
 	var under []*putting
 	for len(jobs) > 0 && err == nil {
-		n := min(len(jobs), putChunk)
-		var next *putting
-		if next, err = s.putChunk(ctx, jobs[:n]); err == nil && len(under) == putAhead {
+		if len(under) == putAhead { // before the next is made: it goes by what is in the state
 			changed, err = under[0].await(changed)
 			under = under[1:]
+		}
+		n := min(len(jobs), putChunk)
+		var next *putting
+		if err == nil {
+			next, err = s.putChunk(ctx, jobs[:n])
 		}
 		if err == nil {
 			under, jobs = append(under, next.begin()), jobs[n:]
@@ -311,8 +314,9 @@ func (s *Scheduler) PutAll(ctx context.Context, jobs []Job) (changed int, err er
 	}
 	for _, p := range under {
 		var failed error
-		if changed, failed = p.await(changed); err == nil {
-			err = failed
+		changed, failed = p.await(changed)
+		if err == nil || errors.Is(failed, ErrUncertain) && !errors.Is(err, ErrUncertain) {
+			err = errors.Join(err, failed)
 		}
 	}
 	return changed, err
@@ -414,8 +418,8 @@ func (p *putting) await(changed int) (int, error) {
 	<-p.done
 	for i, res := range p.results {
 		switch {
-		case res == nil:
-		case res.Code == raftfsm.Code_CODE_STALE && p.err == nil:
+		case res == nil, res.Code == raftfsm.Code_CODE_STALE && p.err != nil: // the error says more
+		case res.Code == raftfsm.Code_CODE_STALE:
 			job := p.jobs[i]
 			_, anew, err := p.s.commitPut(p.ctx, job.ID, func() (*raftfsm.Command, error) { return p.s.putCommand(p.ctx, job, 0) })
 			if err != nil {

@@ -219,6 +219,24 @@ func TestPutAll(t *testing.T) {
 		if n != 0 || err != nil {
 			t.Errorf("changed %d, %v", n, err)
 		}
+		// What stands in the way of one is told, with how many were changed before; the same
+		// call without it does the rest.
+		for i := range jobs {
+			jobs[i].Priority = 2
+		}
+		jobs[1500].Version = chronos.MustNotExist
+		n, err = r.PutAll(r.ctx, jobs)
+		if !errors.Is(err, chronos.ErrConflict) || !strings.Contains(err.Error(), "1500") || n < 1500 || n >= 2500 {
+			t.Errorf("changed %d, %v", n, err)
+		}
+		jobs[1500].Version = 0
+		_, err = r.PutAll(r.ctx, jobs)
+		r.must(err)
+		for j, err := range r.Jobs(r.ctx, nil) {
+			if err != nil || j.Priority != 2 {
+				t.Fatalf("%s has priority %d, %v", j.ID, j.Priority, err)
+			}
+		}
 		// A one-shot that has passed may be declared again as it is.
 		once := []chronos.Job{{ID: "once", Handler: "h", Schedule: chronos.At(at("00:10:00"))}}
 		_, err = r.PutAll(r.ctx, once)
