@@ -32,6 +32,8 @@ func TestClusterHistory(t *testing.T) {
 	w.putAll()
 	w.start()
 	time.Sleep(5 * time.Second)
+	// Jobs are due at full seconds, and to join may take a part of one: one shall lie within.
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(1850 * time.Millisecond)))
 	g := c.grow()
 	time.Sleep(3 * time.Second)
 	g.end = time.Now()
