@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/chronos-go/chronos/raftfsm"
@@ -47,6 +48,51 @@ func TestCatchUpBeyondRows(t *testing.T) {
 			if s.Count != 0 || !c.has[s.From] || s.To != s.From {
 				t.Errorf("%v with %v: span is %v", c.misfire, c.has, s)
 			}
+		}
+	}
+}
+
+// TestAhead: rows from the instant on are found, those of an earlier generation and of other
+// origins are not, and a schedule that has stood at the instant last may have a row there.
+func TestAhead(t *testing.T) {
+	st, err := store.Open(store.Options{InMemory: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	tx := st.Begin()
+	defer tx.Discard()
+	for key, due := range map[string]int64{
+		store.ScheduledKey(10*sec, 2):                                10 * sec,
+		store.ScheduledKey(12*sec, 2):                                12 * sec,
+		store.ScheduledKey(11*sec, 1):                                11 * sec,
+		store.ExecutionKey(11*sec, store.Origin_ORIGIN_TRIGGER, "k"): 11 * sec,
+	} {
+		if err := tx.PutExecution("j", key, &store.Execution{Due: due}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		first int64
+		want  Instants
+	}{
+		{10 * sec, Instants{10 * sec: true, 12 * sec: true}},
+		{11 * sec, Instants{12 * sec: true}},
+		{12 * sec, Instants{12 * sec: true}}, // the newest
+		{13 * sec, nil},
+	} {
+		err := st.View(func(r *store.Reader) error {
+			got, err := Ahead(r, "j", &store.Schedule{Generation: 2, LastDue: 12 * sec}, c.first)
+			if !maps.Equal(got, c.want) {
+				t.Errorf("from %d s on: %v, not %v", c.first/sec, got, c.want)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
 	}
 }
