@@ -138,6 +138,10 @@ func TestCheckerPlacement(t *testing.T) {
 			j.rows, w.log.attempts = slices.Delete(j.rows, 4, 5), slices.Delete(w.log.attempts, 4, 5)
 		},
 		func(w *world, _ *jobDump) { w.log.calls[0].plan.Key, w.log.calls[0].plan.Places = "k", 1 },
+		func(w *world, j *jobDump) { overdue(w, j, 0, 1) },
+		func(w *world, j *jobDump) { resumedAt(w, j, 2e9, 2e9, nil) },
+		func(w *world, j *jobDump) { resumedAt(w, j, 1e9, 3e9, nil) },
+		func(w *world, j *jobDump) { resumedAt(w, j, 1e9, 1e9, errDead) }, // and later all the same
 	} {
 		if found := fixture(change); len(found) > 0 {
 			t.Errorf("in order: %+v", found)
@@ -174,6 +178,16 @@ func TestCheckerPlacement(t *testing.T) {
 		"overdue: a#0 says too early":                          func(w *world, j *jobDump) { overdue(w, j, 0, -1) },
 		"overdue: a#0 says twice":                              func(w *world, j *jobDump) { overdue(w, j, 0, 1); overdue(w, j, 0, 1) },
 		"overdue: a#0 says that it is overdue since":           func(w *world, j *jobDump) { overdue(w, j, 1, 1) },
+		"overdue: a#0 says that it is overdue since 01 00:00:03.000, and nothing": func(w *world, j *jobDump) {
+			resumedAt(w, j, 1e9, 2e9-1, nil)
+		},
+		"overdue: a#0 says that it is overdue since 01 00:00:03.000": func(w *world, j *jobDump) {
+			resumedAt(w, j, 2e9, 2e9, chronos.ErrConflict)
+		},
+		"overdue: a#0 says that it is overdue since 01 00:00:10.500, and it had": func(w *world, j *jobDump) {
+			resumedAt(w, j, 9.5e9, 9.5e9, nil)
+			w.log.alarms[0].by, w.log.alarms[0].at = w.log.alarms[0].by+7.5e9, w.log.alarms[0].at+7.5e9
+		},
 		"key: 2 executions of k are unfinished": func(w *world, j *jobDump) {
 			w.log.calls[0].plan.Key, w.log.calls[0].plan.Places = "k", 1
 			j.rows[0].EndedAt, j.rows[1].EndedAt = j.rows[1].Due.Add(time.Second), j.rows[1].Due.Add(time.Second)
@@ -192,6 +206,16 @@ func overdue(w *world, j *jobDump, beside, after int64) {
 	p.Within = time.Second
 	by := nanos(j.versions[0].At) + int64(p.Within) + beside
 	w.log.alarms = append(w.log.alarms, alarm{w.log.attempts[0].proc, w.log.calls[0].job, by, by + after})
+}
+
+// resumedAt has the process say that the job is overdue from a second on that began two
+// seconds after the put, and a resume between two times after it.
+func resumedAt(w *world, j *jobDump, begin, end int64, err error) {
+	overdue(w, j, 2e9, 1)
+	put := nanos(j.versions[0].At)
+	w.log.calls = append(w.log.calls, &call{
+		seq: "r", op: "resume", job: w.log.calls[0].job, begin: put + begin, end: put + end, beginPos: 3, endPos: 3, err: err, unsure: err == errDead,
+	})
 }
 
 // What a restored scheduler did after a backup that was taken between the second

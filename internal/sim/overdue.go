@@ -38,7 +38,7 @@ func (l *log) overdue(p *proc, e chronos.Event) {
 }
 
 // checkOverdue holds the alarms against the ledger: each is for a time that counts
-// from the put or from a success, is said once by a process, and not before it has
+// from the put, a success or a resume, is said once by a process, and not before it has
 // passed; and a job that was overdue for long is said to be. Which of several edits
 // counted cannot be seen from outside: only jobs that were put once are looked at.
 func (k *checker) checkOverdue(id string, j *jobDump) {
@@ -60,13 +60,17 @@ func (k *checker) checkOverdue(id string, j *jobDump) {
 		}
 		said[a.by] = append(said[a.by], a.proc)
 		at, known := slices.BinarySearch(from, a.by-within)
+		next := at // the first success after what it counts from
+		if known {
+			next++
+		}
 		switch {
-		case !known:
+		case !known && !k.resumed(id, a.by-within):
 			k.fault("overdue", id, a.at, "%s says that it is overdue since %s, and nothing had happened %v before", a.proc, clock(a.by), p.Within)
 		case a.at < a.by:
 			k.fault("overdue", id, a.at, "%s says too early that it is overdue since %s", a.proc, clock(a.by))
-		case alone && at+1 < len(from) && from[at+1] <= a.by:
-			k.fault("overdue", id, a.at, "%s says that it is overdue since %s, and it had succeeded at %s", a.proc, clock(a.by), clock(from[at+1]))
+		case alone && next < len(from) && from[next] <= a.by:
+			k.fault("overdue", id, a.at, "%s says that it is overdue since %s, and it had succeeded at %s", a.proc, clock(a.by), clock(from[next]))
 		}
 	}
 	if slices.ContainsFunc(k.byJob[id], func(c *call) bool { return c.op == "pause" || c.op == "resume" }) {
@@ -91,6 +95,14 @@ func (k *checker) countsFrom(j *jobDump) []int64 {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// resumed tells if a resume may have been committed at that time, from which the job's
+// time counts anew.
+func (k *checker) resumed(id string, at int64) bool {
+	return slices.ContainsFunc(k.byJob[id], func(c *call) bool {
+		return c.op == "resume" && c.begin <= at && (c.acked() && at <= c.end || c.unsure || c.endPos == 0)
+	})
 }
 
 // wantAlarm: that a job was overdue from one moment to another is said by one of
