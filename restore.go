@@ -29,11 +29,11 @@ import (
 // the backup answers with its first execution.
 //
 // The backup is read and checked as a whole before anything is changed: one that
-// is cut off or damaged is ErrCorrupt. ErrConflict: the scheduler is not a new
-// one. After any other error, also when the process dies, what had come in is
-// taken away again and Restore may be repeated, unless the error matches
-// ErrUncertain: then look with Jobs first. While it comes in, calls that change
-// jobs answer ErrConflict, nothing is due, and lists show a part.
+// is cut off, is damaged or contradicts itself is ErrCorrupt. ErrConflict: the
+// scheduler is not a new one. After any other error, also when the process dies,
+// what had come in is taken away again and Restore may be repeated, unless the
+// error matches ErrUncertain: then look with Jobs first. While it comes in, calls
+// that change jobs answer ErrConflict, nothing is due, and lists show a part.
 func (s *Scheduler) Restore(ctx context.Context, r io.Reader) error {
 	if err := s.begin(ctx); err != nil {
 		return err

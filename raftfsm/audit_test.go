@@ -96,6 +96,9 @@ func (a *auditor) job(id string) error {
 	case c.buffered > 0 && c.active == 0:
 		return fmt.Errorf("is idle, and %d are buffered", c.buffered)
 	}
+	if err := foreseen(a.r, id, st); err != nil {
+		return err
+	}
 	for _, exec := range st.Buffer {
 		if target := store.KeyTarget(exec); target != "" && !c.on[target] && !c.on[""] {
 			return fmt.Errorf("is idle on %s, and %s is buffered", target, exec)

@@ -215,3 +215,58 @@ func TestSettleMiscounted(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestSettleMadeUp: a backup that somebody made up, and in which there is what the state
+// machine will take for granted that there is not, is refused.
+func TestSettleMadeUp(t *testing.T) {
+	const now = int64(1e9)
+	tick := func(at int64) store.DueEntry { return store.DueEntry{At: at, Kind: store.DueTick, Job: "j"} }
+	done := &store.Execution{Generation: 2, Due: 5, Status: store.Status_STATUS_SUCCEEDED}
+	for name, c := range map[string]struct {
+		refused bool
+		more    func(tx *store.Tx) error
+	}{
+		"in order": {false, func(tx *store.Tx) error {
+			return errors.Join(
+				tx.PutExecution("j", store.ScheduledKey(5, 2), done), tx.PutExecution("j", store.ScheduledKey(6, 1), done),
+				tx.PutExecution("j", store.ExecutionKey(7, store.Origin_ORIGIN_TRIGGER, "2"), done),
+			)
+		}},
+		"a row beyond the newest": {true, func(tx *store.Tx) error { return tx.PutExecution("j", store.ScheduledKey(6, 2), done) }},
+		"a row of a node beyond it": {true, func(tx *store.Tx) error {
+			return errors.Join(
+				tx.PutExecution("j", store.ExecutionKey(7, store.Origin_ORIGIN_TRIGGER, "2"), done),
+				tx.PutExecution("j", store.TargetKey(store.ScheduledKey(8, 2), "a"), done),
+			)
+		}},
+		"a second tick": {true, func(tx *store.Tx) error { return tx.PutDue(tick(now + 2)) }},
+		"no tick":       {true, func(tx *store.Tx) error { return tx.DeleteDue(tick(now + 1)) }},
+		"nobody's tick": {true, func(tx *store.Tx) error { return tx.PutDue(store.DueEntry{At: now + 1, Kind: store.DueTick, Job: "k"}) }},
+		"a retry's entry": {true, func(tx *store.Tx) error {
+			return tx.PutDue(store.DueEntry{At: now + 1, Kind: store.DueReady, Job: "j", Exec: "x"})
+		}},
+		"an unfinished row that no index has": {true, func(tx *store.Tx) error {
+			return tx.PutExecution("j", store.ScheduledKey(4, 2), &store.Execution{Generation: 2, Due: 4, Status: store.Status_STATUS_PENDING})
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := memoryStore(t)
+			tx := st.Begin()
+			err := errors.Join(
+				tx.PutJob("j", &store.Job{Generation: 2, Version: 3, Definition: &store.Definition{Handler: "h", Schedule: "@every 1s"}}),
+				tx.PutSchedule("j", &store.Schedule{Generation: 2, LastDue: 5, NextDue: now + 1}),
+				tx.PutDue(tick(now+1)), c.more(tx), tx.Commit(),
+			)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Settle(context.Background(), st, now, nil)
+			if err == nil {
+				err = st.View(func(r *store.Reader) error { return r.Loadable(func(_, _ []byte) error { return nil }) })
+			}
+			if c.refused != errors.Is(err, store.ErrCorrupt) || !c.refused && err != nil {
+				t.Errorf("refused %v: %v", c.refused, err)
+			}
+		})
+	}
+}

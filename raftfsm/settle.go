@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 
 	"github.com/chronos-go/chronos/store"
 )
@@ -24,7 +25,9 @@ type Passed func(job string, rec *store.Job, st *store.Schedule) (span *Span, ne
 // instant without running anything. What was unfinished ends as lost, because it
 // most probably ran after the backup was taken; instants that have passed are
 // accounted for as missed. What it leaves has no unfinished execution, nothing
-// that is due by now, and no trace of nodes.
+// that is due by now, and no trace of nodes. A state that somebody made up, and
+// of which what the state machine knows without a look (store.Tx.NoExecution) would
+// not be true, is ErrCorrupt.
 func Settle(ctx context.Context, st *store.Store, now int64, passed Passed) (Settled, error) {
 	s := &settler{st: st, now: now, passed: passed, f: newFSM(st, nil, slog.New(slog.DiscardHandler))}
 	if err := s.f.stopped(); err != nil {
@@ -46,9 +49,13 @@ func Settle(ctx context.Context, st *store.Store, now int64, passed Passed) (Set
 			}
 		}
 		if from = next; from == "" {
-			return s.out, s.tx.Commit()
+			break
 		}
 	}
+	if err := s.tx.Commit(); err != nil {
+		return s.out, err
+	}
+	return s.out, st.View(s.ticks)
 }
 
 // settler works through a state job by job, in transactions of bounded size.
@@ -61,6 +68,8 @@ type settler struct {
 
 	tx *store.Tx
 	e  *entry
+
+	next uint64 // jobs that have a next instant
 }
 
 func (s *settler) begin() {
@@ -116,8 +125,14 @@ func (s *settler) job(id string) error {
 			return err
 		}
 	}
+	if err := foreseen(s.tx, id, sub.st); err != nil {
+		return err
+	}
 	if err := s.e.retire(sub); err != nil {
 		return err
+	}
+	if sub.st.NextDue != 0 {
+		s.next++
 	}
 	if err := s.e.save(sub); err != nil {
 		return err
@@ -186,4 +201,44 @@ func (s *settler) pass(sub *subject) error {
 	}
 	sub.st.Exhausted = next == 0
 	return s.e.setNext(sub, next)
+}
+
+// rows is what a reader and a transaction have in common.
+type rows interface {
+	ExecutionKeys(job, from string, fn func(exec string) bool) error
+}
+
+// foreseen tells if the ledger has an occurrence of the schedule beyond the newest one that
+// it knows: what is fired after that is taken for new (fireRuns).
+func foreseen(r rows, job string, st *store.Schedule) (err error) {
+	beyond := ""
+	walk := r.ExecutionKeys(job, store.KeyFloor(st.LastDue), func(exec string) bool {
+		due, ok := store.KeyDue(exec)
+		if ok && due > st.LastDue && store.KeyOccurrence(exec) == store.ScheduledKey(due, st.Generation) {
+			beyond = exec
+		}
+		return beyond == ""
+	})
+	if walk == nil && beyond != "" {
+		return fmt.Errorf("%w: it has an execution %s, and none should be due after %d", store.ErrCorrupt, beyond, st.LastDue)
+	}
+	return walk
+}
+
+// ticks tells if the due index has what the schedules say, and nothing else: whoever moves a
+// job's next instant knows of no other (setNext).
+func (s *settler) ticks(r *store.Reader) error {
+	found := uint64(0)
+	err := r.Due(math.MinInt64, func(d store.DueEntry) (bool, error) {
+		st, err := r.Schedule(d.Job)
+		if err == nil && (d.Kind != store.DueTick || d.Exec != "" || st.GetNextDue() != d.At) {
+			err = fmt.Errorf("%w: job %s is due at %d, and its schedule does not say so", store.ErrCorrupt, d.Job, d.At)
+		}
+		found++
+		return true, err
+	})
+	if err == nil && found != s.next {
+		err = fmt.Errorf("%w: %d jobs have a next instant, and %d are due", store.ErrCorrupt, s.next, found)
+	}
+	return err
 }

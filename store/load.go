@@ -72,8 +72,27 @@ func (r *Reader) Loadable(fn func(key, payload []byte) error) error {
 		if err := CheckLoaded(key, payload); err != nil {
 			return err
 		}
+		if err := checkSettled(key, payload); err != nil {
+			return err
+		}
 		return fn(key, payload)
 	})
+}
+
+// checkSettled tells if an execution has come to an end: of what is unfinished the other
+// state would have no index.
+func checkSettled(key, payload []byte) error {
+	x, ok := loadable(key).(*Execution)
+	if !ok {
+		return nil
+	}
+	if err := decode(key, payload, x); err != nil {
+		return err
+	}
+	if x.Status == Status_STATUS_PENDING {
+		return corrupt("record %q: the execution is unfinished, and no index knows of it", key)
+	}
+	return nil
 }
 
 // Load writes a record that Loadable handed out.
