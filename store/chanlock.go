@@ -9,4 +9,13 @@ func newChanLock() chanLock { return make(chanLock, 1) }
 
 func (l chanLock) Lock() { l <- struct{}{} }
 
+func (l chanLock) TryLock() bool {
+	select {
+	case l <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
 func (l chanLock) Unlock() { <-l }

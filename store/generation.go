@@ -33,8 +33,9 @@ type generation struct {
 	wanted   atomic.Int32         // who waits for that
 	torn     *Applied             // a flush has begun, and the disk was full before its end
 	hushing  atomic.Bool          // a hush is under way
-	isQuiet  atomic.Bool          // quiet is set
+	noRoom   atomic.Bool          // quiet is set until there is room
 	quiet    *badger.StreamWriter // set while Badger does nothing in the background
+	wrote    time.Time            // when something was written last
 	shut     bool                 // Badger is closed
 
 	mu      sync.Mutex
@@ -46,7 +47,7 @@ type generation struct {
 func newGeneration(name, dir string, db *badger.DB) *generation {
 	return &generation{
 		name: name, dir: dir, db: db, overlay: newOverlay(), pending: pending{db: db},
-		writing: newChanLock(), idle: make(chan struct{}),
+		writing: newChanLock(), idle: make(chan struct{}), wrote: time.Now(),
 	}
 }
 

@@ -2,13 +2,18 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/dgraph-io/badger/v4"
 )
 
 // On a full disk it is not enough to write nothing more: Badger still writes
 // out memtables and compacts, through memory maps, in goroutines of its own,
 // and a neighbour that takes the last block under one of those ends the
-// process. So a generation can be made quiet, until there is room again.
+// process. So a generation can be made quiet, until there is room again. And
+// one that has nothing to write dozes in the same way: Badger's compactors look
+// for work twenty times a second each, which is most of what an idle host spends.
 
 // write runs fn, which commits to Badger, while nothing makes it quiet. It
 // does not wait for what makes it quiet, which on a disk that is really full
@@ -23,6 +28,7 @@ func (g *generation) write(fn func() error) error {
 		return ErrClosed
 	}
 	g.wakeLocked()
+	defer func() { g.wrote = time.Now() }()
 	return fn()
 }
 
@@ -42,6 +48,12 @@ func (g *generation) hush(format func() *Format) error {
 	defer g.hushing.Store(false)
 	g.lock()
 	defer g.writing.Unlock()
+	err := g.quietLocked(format)
+	g.noRoom.Store(g.quiet != nil)
+	return err
+}
+
+func (g *generation) quietLocked(format func() *Format) error {
 	if g.quiet != nil || g.shut || g.files == nil {
 		return nil
 	}
@@ -51,13 +63,36 @@ func (g *generation) hush(format func() *Format) error {
 	w := g.db.NewStreamWriter()
 	_ = w.PrepareIncremental()
 	g.quiet = w
-	g.isQuiet.Store(true)
 	return nil
 }
 
-// wake lets Badger work again.
+// dozeAfter is for how long nothing is written before a generation dozes.
+const dozeAfter = 10 * time.Second
+
+// doze makes a generation quiet until the next write, if there was none for a while and
+// the compactors have come to an end.
+func (g *generation) doze(format func() *Format) error {
+	if !g.writing.TryLock() {
+		return nil
+	}
+	defer g.writing.Unlock()
+	if g.quiet != nil || g.shut || time.Since(g.wrote) < dozeAfter || toCompact(g.db.Levels()) {
+		return nil
+	}
+	return g.quietLocked(format)
+}
+
+// toCompact tells if Badger's compactors have something to do: the first of them takes on
+// level 0 whatever its adjusted score.
+func toCompact(levels []badger.LevelInfo) bool {
+	return slices.ContainsFunc(levels, func(l badger.LevelInfo) bool {
+		return l.Adjusted >= 1 || l.Level == 0 && l.Score >= 1
+	})
+}
+
+// wake lets Badger work again where there is room again.
 func (g *generation) wake() {
-	if !g.isQuiet.Load() && !g.hushing.Load() {
+	if !g.noRoom.Load() && !g.hushing.Load() {
 		return
 	}
 	g.lock()
@@ -68,13 +103,14 @@ func (g *generation) wake() {
 func (g *generation) wakeLocked() {
 	if g.quiet != nil {
 		g.quiet.Cancel()
-		g.quiet = nil
-		g.isQuiet.Store(false)
+		g.quiet, g.wrote = nil, time.Now()
+		g.noRoom.Store(false)
 	}
 }
 
 // startWatch looks at the disk more often the less room there is: a neighbour
-// may fill it while this store has nothing to commit.
+// may fill it while this store has nothing to commit. It also sees when that is
+// so for long.
 func (s *Store) startWatch() {
 	if s.guard == nil || s.opts.NoCompaction {
 		return
@@ -107,11 +143,21 @@ func (s *Store) refuse(err error) error {
 func (s *Store) watch() time.Duration {
 	full := s.guard.Check() != nil
 	for _, g := range s.running() {
-		if !full {
-			g.wake()
-		} else if err := g.hush(s.format); err != nil {
+		if err := s.calm(g, full); err != nil {
 			_ = s.fail(err)
 		}
 	}
 	return s.guard.patience()
+}
+
+// calm has Badger do in a generation what there is room and need for.
+func (s *Store) calm(g *generation, full bool) error {
+	if full {
+		return g.hush(s.format)
+	}
+	g.wake()
+	if s.failure() != nil || s.checkRoom(g) != nil {
+		return nil
+	}
+	return g.doze(s.format)
 }

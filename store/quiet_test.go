@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/dgraph-io/badger/v4"
 )
 
 // footprints is names, sizes and times of a generation's files.
@@ -90,5 +92,85 @@ func TestQuiet(t *testing.T) {
 	}
 	if files, err := filepath.Glob(filepath.Join(s.gen.dir, "*.sst")); err != nil || len(files) == 0 {
 		t.Fatal(files, err)
+	}
+}
+
+// idleFor has it seem that nothing was written for long.
+func (g *generation) idleFor(d time.Duration) {
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	g.wrote = time.Now().Add(-d)
+}
+
+// TestDoze: Badger does nothing while there is nothing to write, once its compactors have
+// come to an end; reads go on, and the next write wakes it.
+func TestDoze(t *testing.T) {
+	dir := fastDir(t)
+	d := newDisk(1 << 40)
+	s := open(t, Options{Dir: dir, Guard: guardOn(t, dir, d), NoSync: true})
+	for n := 0; s.gen.files.rotated() < 4; n++ {
+		jobs(t, s, n*2000, 2000)
+	}
+	if err := s.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	s.watch()
+	if s.gen.hushed() {
+		t.Fatal("dozes right after a write")
+	}
+	for s.gen.idleFor(dozeAfter); !s.gen.hushed(); s.watch() { // the compactors first
+	}
+	if toCompact(s.gen.db.Levels()) {
+		t.Error("dozes while there is something to compact")
+	}
+	before := footprints(t, s.gen.dir)
+	for range 4 {
+		s.watch() // there is room: that wakes nothing
+		time.Sleep(50 * time.Millisecond)
+		if after := footprints(t, s.gen.dir); after != before || !s.gen.hushed() {
+			t.Fatalf("Badger has gone on:\n%s\n%s", before, after)
+		}
+	}
+	if err := s.Verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	jobs(t, s, 0, 10)
+	if err := s.Flush(); err != nil || s.gen.hushed() {
+		t.Fatal("a write does not wake it:", err)
+	}
+	s.gen.idleFor(dozeAfter)
+	s.watch()
+	d.free.Store(1) // the disk fills while it dozes, and has room again
+	s.watch()
+	if !s.gen.hushed() || !s.gen.noRoom.Load() {
+		t.Fatal("not quiet on a full disk")
+	}
+	d.free.Store(1 << 40)
+	if s.watch(); s.gen.hushed() {
+		t.Fatal("still quiet, and there is room")
+	}
+	s.gen.idleFor(dozeAfter)
+	s.watch() // closes while it dozes
+	closeStore(t, s)
+	if s = open(t, Options{Dir: dir, NoSync: true}); s.Unclean() {
+		t.Fatal("unclean")
+	}
+	if err := s.Verify(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestToCompact(t *testing.T) {
+	for _, c := range []struct {
+		level           int
+		score, adjusted float64
+		want            bool
+	}{
+		{0, 0, 0, false}, {0, 1, 0.5, true}, {0, 1, 100, true}, {3, 1.2, 0.9, false}, {3, 1.2, 1, true},
+	} {
+		levels := []badger.LevelInfo{{Level: 5}, {Level: c.level, Score: c.score, Adjusted: c.adjusted}}
+		if got := toCompact(levels); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
 	}
 }
