@@ -29,8 +29,8 @@ func guardedTransport(dialer *net.Dialer) *http.Transport {
 		TLSHandshakeTimeout:    10 * time.Second,
 		ExpectContinueTimeout:  time.Second,
 		IdleConnTimeout:        90 * time.Second,
-		MaxIdleConns:           128,
-		MaxIdleConnsPerHost:    8,
+		MaxIdleConns:           256,
+		MaxIdleConnsPerHost:    64,  // of few, most would be closed and made anew: that costs more than a request
 		MaxConnsPerHost:        256, // the rest waits its turn instead of using up file descriptors
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true, // answers are short, and a limit on bytes is one on bytes sent
