@@ -34,11 +34,11 @@ func (s *Scheduler) Get(ctx context.Context, id string) (Job, error) {
 	if now.rec == nil {
 		return Job{}, fmt.Errorf("%w: job %q does not exist", ErrNotFound, id)
 	}
-	return jobWithState(id, now.rec, now.st), nil
+	return s.jobWithState(id, now.rec, now.st), nil
 }
 
-func jobWithState(id string, rec *store.Job, st *store.Schedule) Job {
-	j := jobFrom(id, rec.Definition)
+func (s *Scheduler) jobWithState(id string, rec *store.Job, st *store.Schedule) Job {
+	j := s.jobFrom(id, rec.Definition)
 	j.Version, j.Note = rec.Version, rec.Note
 	j.State = stateFrom(rec, st, time.Now())
 	return j
@@ -97,7 +97,7 @@ func (s *Scheduler) JobsAfter(ctx context.Context, sel Selector, id string) iter
 				}
 				read++
 				from = id + "\x00"
-				job, ok, err := pick(r, id, decode, sel)
+				job, ok, err := s.pick(r, id, decode, sel)
 				if ok {
 					items = append(items, job)
 				}
@@ -108,7 +108,7 @@ func (s *Scheduler) JobsAfter(ctx context.Context, sel Selector, id string) iter
 	}
 }
 
-func pick(r *store.Reader, id string, decode func() (*store.Job, error), sel Selector) (Job, bool, error) {
+func (s *Scheduler) pick(r *store.Reader, id string, decode func() (*store.Job, error), sel Selector) (Job, bool, error) {
 	rec, err := decode()
 	if err != nil || rec.Deleted || !sel.matches(labelsFrom(rec.Definition.Labels)) {
 		return Job{}, false, err
@@ -117,7 +117,7 @@ func pick(r *store.Reader, id string, decode func() (*store.Job, error), sel Sel
 	if err != nil {
 		return Job{}, false, err
 	}
-	return jobWithState(id, rec, st), true, nil
+	return s.jobWithState(id, rec, st), true, nil
 }
 
 // Versions lists what the job was, oldest first, deletions included, also of a
@@ -136,7 +136,7 @@ func (s *Scheduler) Versions(ctx context.Context, id string) iter.Seq2[Version, 
 					return false, nil
 				}
 				from, found = n+1, true
-				items = append(items, versionFrom(id, n, v))
+				items = append(items, s.versionFrom(id, n, v))
 				return true, nil
 			})
 			if err == nil && !found {
@@ -147,8 +147,8 @@ func (s *Scheduler) Versions(ctx context.Context, id string) iter.Seq2[Version, 
 	}
 }
 
-func versionFrom(id string, n uint64, v *store.Version) Version {
-	job := jobFrom(id, v.Definition)
+func (s *Scheduler) versionFrom(id string, n uint64, v *store.Version) Version {
+	job := s.jobFrom(id, v.Definition)
 	job.Version = n
 	return Version{
 		Number: n, At: instant(v.At), Actor: v.Actor, Note: v.Note,

@@ -54,7 +54,7 @@ func (s *Scheduler) Check(ctx context.Context, job Job) (stored Job, changes boo
 	if err != nil {
 		return Job{}, false, err
 	}
-	stored = jobFrom(job.ID, put.Definition)
+	stored = s.jobFrom(job.ID, put.Definition)
 	stored.Version, stored.Note = put.BaseVersion, job.Note
 	if now.rec != nil {
 		stored.State = stateFrom(now.rec, now.st, time.Now())
@@ -106,9 +106,9 @@ func (s *Scheduler) commitPut(ctx context.Context, job string, command func() (*
 func (s *Scheduler) stored(cmd *raftfsm.Command, res *raftfsm.Result) Job {
 	put := cmd.GetPut()
 	if now, err := s.look(put.Job); err == nil && now.rec.GetVersion() == res.Version {
-		return jobWithState(put.Job, now.rec, now.st)
+		return s.jobWithState(put.Job, now.rec, now.st)
 	}
-	job := jobFrom(put.Job, put.Definition)
+	job := s.jobFrom(put.Job, put.Definition)
 	job.Version, job.Note = res.Version, cmd.Note
 	return job
 }
@@ -341,5 +341,5 @@ func (s *Scheduler) rollbackCommand(ctx context.Context, id string, version uint
 	if v == nil || v.Deleted {
 		return nil, fmt.Errorf("%w: job %q has no version %d to go back to", ErrNotFound, id, version)
 	}
-	return s.makePut(ctx, jobFrom(id, v.Definition), v.Definition, old, version)
+	return s.makePut(ctx, s.jobFrom(id, v.Definition), v.Definition, old, version)
 }

@@ -166,8 +166,11 @@ func hidden(s string) Secret {
 }
 
 // jobFrom reads a stored definition, without its secrets.
-func jobFrom(id string, def *store.Definition) Job {
-	sched, _ := parseSchedule(def.Schedule) // one that no longer parses is the planner's trouble, and shown there
+func (s *Scheduler) jobFrom(id string, def *store.Definition) Job {
+	var sched Schedule
+	if specs, err := s.schedules.Specs(def.Schedule); err == nil && def.Schedule != "" {
+		sched = newSchedule(nil, specs...)
+	} // one that no longer parses is the planner's trouble, and shown there
 	sched.owner = id
 	j := Job{
 		ID: id, Schedule: sched, Handler: def.Handler, Payload: def.Payload, Description: def.Description,

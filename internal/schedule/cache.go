@@ -58,6 +58,19 @@ func (c *Cache) get(key string, specs []Spec) (*Schedule, error) {
 	return sched, err
 }
 
+// Specs is Parse, spared where the schedule is compiled already. What it returns is shared,
+// and not to be changed.
+func (c *Cache) Specs(text string) ([]Spec, error) {
+	switch found, _, ok := c.look(text); {
+	case !ok:
+		return Parse(text)
+	case found.specs != nil:
+		return found.specs, nil
+	default:
+		return found.of, nil
+	}
+}
+
 // Knows tells if the schedule that a text describes is compiled already, and from these
 // Specs. The text alone does not say that: it is faithful only to what can be compiled.
 func (c *Cache) Knows(text string, specs []Spec) bool {
