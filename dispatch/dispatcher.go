@@ -349,16 +349,20 @@ func (d *Dispatcher) keepTime() {
 	defer close(d.done)
 	timer := time.NewTimer(clockCheck)
 	defer timer.Stop()
+	last := newStretch()
+	defer last.wait()
 	for {
 		batch, next, more := d.takeDue()
 		d.launch(batch)
 		var fired <-chan time.Time
 		if more {
-			timer.Reset(min(time.Until(next), clockCheck))
+			timer.Reset(min(last.approach(next), clockCheck))
 			fired = timer.C
 		}
 		select {
 		case <-fired:
+		case ok := <-last.woke:
+			last.awoke(ok)
 		case <-d.wake:
 		case <-d.quit:
 			return
