@@ -264,7 +264,7 @@ func (e *entry) someUnfinished(s *subject, want, more func(*store.Execution) boo
 			return nil, err
 		}
 		if x == nil {
-			return nil, fmt.Errorf("active execution %s:%s has no row", s.id, exec)
+			return nil, fmt.Errorf("active execution %s:%s %w", s.id, exec, errNoRow)
 		}
 		if !want(x) {
 			continue

@@ -64,6 +64,9 @@ func (a *auditor) job(id string) error {
 	if st == nil {
 		return fmt.Errorf("has no schedule record")
 	}
+	if rec.Generation != st.Generation || rec.Generation > a.r.Applied().Sequence {
+		return fmt.Errorf("is of generation %d, its schedule of %d, and the newest is %d", rec.Generation, st.Generation, a.r.Applied().Sequence)
+	}
 	if st.NextDue != 0 {
 		a.want[fmt.Sprintf("due %d %d %s %s", st.NextDue, store.DueTick, id, "")]++
 		if rec.Deleted || st.Paused {

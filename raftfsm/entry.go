@@ -1,6 +1,7 @@
 package raftfsm
 
 import (
+	"errors"
 	"fmt"
 
 	"google.golang.org/protobuf/proto"
@@ -126,6 +127,9 @@ func (e *entry) changeRange(job, exec string, x *store.Execution, count uint64) 
 	e.change(ExecutionEnded, job, exec, x)
 	e.eff.Changes[len(e.eff.Changes)-1].Instants = count
 }
+
+// errNoRow: an index names an execution that the ledger does not have.
+var errNoRow = errors.New("has no row")
 
 // subject is a job with its schedule state while a command works on it.
 type subject struct {

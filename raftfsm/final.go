@@ -171,7 +171,7 @@ func (e *entry) unblock(s *subject, exec string) error {
 		return err
 	}
 	if x == nil {
-		return fmt.Errorf("buffered execution %s:%s has no row", s.id, exec)
+		return fmt.Errorf("buffered execution %s:%s %w", s.id, exec, errNoRow)
 	}
 	if err := e.forgetDeadline(s, exec, x); err != nil {
 		return err

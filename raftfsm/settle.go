@@ -2,6 +2,7 @@ package raftfsm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -45,7 +46,7 @@ func Settle(ctx context.Context, st *store.Store, now int64, passed Passed) (Set
 				return s.out, ctx.Err()
 			}
 			if err := s.job(id); err != nil {
-				return s.out, fmt.Errorf("job %s: %w", id, err)
+				return s.out, fmt.Errorf("job %s: %w", id, blame(err))
 			}
 		}
 		if from = next; from == "" {
@@ -55,7 +56,20 @@ func Settle(ctx context.Context, st *store.Store, now int64, passed Passed) (Set
 	if err := s.tx.Commit(); err != nil {
 		return s.out, err
 	}
-	return s.out, st.View(s.ticks)
+	return s.out, st.View(func(r *store.Reader) error {
+		if err := s.ticks(r); err != nil {
+			return err
+		}
+		return r.Loadable(func(_, _ []byte) error { return ctx.Err() })
+	})
+}
+
+// blame says of what the state machine only stops at that it is the backup's fault.
+func blame(err error) error {
+	if errors.Is(err, errNoRow) {
+		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+	}
+	return err
 }
 
 // settler works through a state job by job, in transactions of bounded size.
@@ -124,6 +138,9 @@ func (s *settler) job(id string) error {
 		if err := s.pass(sub); err != nil {
 			return err
 		}
+	}
+	if sub.rec.GetGeneration() != sub.st.Generation {
+		return fmt.Errorf("%w: it is of generation %d, and its schedule of %d", store.ErrCorrupt, sub.rec.GetGeneration(), sub.st.Generation)
 	}
 	if err := foreseen(s.tx, id, sub.st); err != nil {
 		return err

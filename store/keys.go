@@ -186,6 +186,17 @@ func ScheduledKey(due int64, generation uint64) string {
 	return ExecutionKey(due, Origin_ORIGIN_SCHEDULE, strconv.FormatUint(generation, 36))
 }
 
+// KeyGeneration is the generation of the occurrence that an execution's key is of; 0 if it is
+// of none.
+func KeyGeneration(exec string) uint64 {
+	_, rest, _ := strings.Cut(KeyOccurrence(exec), "-"+originLetter(Origin_ORIGIN_SCHEDULE))
+	generation, err := strconv.ParseUint(rest, 36, 64)
+	if err != nil {
+		return 0
+	}
+	return generation
+}
+
 // targetMark stands before the node that an execution is for. Job IDs and what
 // else a key consists of do not contain it.
 const targetMark = "@"

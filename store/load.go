@@ -49,48 +49,66 @@ func leftBehind(key []byte) bool {
 
 // CheckLoaded tells if a record is one that Load takes.
 func CheckLoaded(key, payload []byte) error {
+	_, err := loaded(key, payload)
+	return err
+}
+
+func loaded(key, payload []byte) (Message, error) {
 	into := loadable(key)
 	if into == nil {
-		return fmt.Errorf("%w: record %.64q is not one that can be loaded", ErrFormat, key)
+		return nil, fmt.Errorf("%w: record %.64q is not one that can be loaded", ErrFormat, key)
 	}
 	// Somebody may have made it up. Text that is not UTF-8 is refused here alone: what reads
 	// records later does not ask.
 	if err := proto.Unmarshal(payload, into); err != nil {
-		return corrupt("record %q: %w", key, err)
+		return nil, corrupt("record %q: %w", key, err)
 	}
-	return decode(key, payload, into)
+	return into, decode(key, payload, into)
 }
 
 // Loadable walks the records of a settled state that go into another one. Slices
-// are valid within fn only.
+// are valid within fn only. Of a state that is not settled, or not right, it is ErrCorrupt or
+// ErrFormat.
 func (r *Reader) Loadable(fn func(key, payload []byte) error) error {
+	newest := r.view.applied.GetSequence()
 	return r.each(func(key, value []byte) error {
 		if leftBehind(key) {
 			return nil
 		}
 		payload := value[envelopeHeader:]
-		if err := CheckLoaded(key, payload); err != nil {
+		m, err := loaded(key, payload)
+		if err != nil {
 			return err
 		}
-		if err := checkSettled(key, payload); err != nil {
+		if err := checkSettled(key, m, newest); err != nil {
 			return err
 		}
 		return fn(key, payload)
 	})
 }
 
-// checkSettled tells if an execution has come to an end: of what is unfinished the other
-// state would have no index.
-func checkSettled(key, payload []byte) error {
-	x, ok := loadable(key).(*Execution)
-	if !ok {
-		return nil
+// checkSettled tells if a record belongs in a settled state: an execution has come to an end,
+// because of what is unfinished the other state would have no index; and no generation of a
+// job is one that is still to come, because its executions would be taken for new.
+func checkSettled(key []byte, m Message, newest uint64) error {
+	var generation uint64
+	switch m := m.(type) {
+	case *Job:
+		generation = m.Generation
+	case *Schedule:
+		generation = m.Generation
+	case *Execution:
+		if m.Status <= Status_STATUS_PENDING {
+			return corrupt("record %q: the execution is unfinished, and no index knows of it", key)
+		}
+		_, exec, err := parseJobKey(prefixExecutions, key)
+		if err != nil {
+			return err
+		}
+		generation = max(m.Generation, KeyGeneration(exec))
 	}
-	if err := decode(key, payload, x); err != nil {
-		return err
-	}
-	if x.Status == Status_STATUS_PENDING {
-		return corrupt("record %q: the execution is unfinished, and no index knows of it", key)
+	if generation > newest {
+		return corrupt("record %q: its generation is %d, and the newest is %d", key, generation, newest)
 	}
 	return nil
 }

@@ -69,8 +69,11 @@ func (g *generation) quietLocked(format func() *Format) error {
 // dozeAfter is for how long nothing is written before a generation dozes.
 const dozeAfter = 10 * time.Second
 
+// formatSize bounds what the record of a format takes in Badger.
+const formatSize = 256
+
 // doze makes a generation quiet until the next write, if there was none for a while and
-// the compactors have come to an end.
+// the compactors have nothing to begin with.
 func (g *generation) doze(format func() *Format) error {
 	if !g.writing.TryLock() {
 		return nil
@@ -79,7 +82,13 @@ func (g *generation) doze(format func() *Format) error {
 	if g.quiet != nil || g.shut || time.Since(g.wrote) < dozeAfter || toCompact(g.db.Levels()) {
 		return nil
 	}
-	return g.quietLocked(format)
+	if g.files == nil || g.files.ready() != nil {
+		return nil
+	}
+	if err := g.quietLocked(format); err != nil {
+		return err
+	}
+	return g.settle(formatSize)
 }
 
 // toCompact tells if Badger's compactors have something to do: the first of them takes on
@@ -156,7 +165,7 @@ func (s *Store) calm(g *generation, full bool) error {
 		return g.hush(s.format)
 	}
 	g.wake()
-	if s.failure() != nil || s.checkRoom(g) != nil {
+	if s.failure() != nil || !s.lives(g) {
 		return nil
 	}
 	return g.doze(s.format)

@@ -356,6 +356,13 @@ func (s *Store) running() []*generation {
 	return slices.Clone(s.badgers)
 }
 
+// lives tells if a generation is the one that is read and written.
+func (s *Store) lives(g *generation) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gen == g && !s.closed
+}
+
 // checkRoom asks whether a commit may touch the disk.
 func (s *Store) checkRoom(g *generation) error {
 	if s.guard == nil {
