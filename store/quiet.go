@@ -165,8 +165,8 @@ func (s *Store) calm(g *generation, full bool) error {
 		return g.hush(s.format)
 	}
 	g.wake()
-	if s.failure() != nil || !s.lives(g) {
-		return nil
+	if s.lives(g) {
+		return g.doze(s.format)
 	}
-	return g.doze(s.format)
+	return nil
 }

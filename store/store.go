@@ -356,11 +356,11 @@ func (s *Store) running() []*generation {
 	return slices.Clone(s.badgers)
 }
 
-// lives tells if a generation is the one that is read and written.
+// lives tells if a generation is the one that is read and written, as long as any is.
 func (s *Store) lives(g *generation) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.gen == g && !s.closed
+	return s.gen == g && !s.closed && s.failed.Load() == nil
 }
 
 // checkRoom asks whether a commit may touch the disk.
