@@ -350,7 +350,7 @@ func (d *Dispatcher) keepTime() {
 	timer := time.NewTimer(clockCheck)
 	defer timer.Stop()
 	last := newStretch()
-	defer last.wait()
+	defer last.close()
 	for {
 		batch, next, more := d.takeDue()
 		d.launch(batch)

@@ -7,56 +7,61 @@ import (
 	"time"
 )
 
+func needTimer(t *testing.T) {
+	t.Helper()
+	timer, err := newKernelTimer()
+	if err != nil {
+		t.Skip("no timer of the kernel: ", err)
+	}
+	timer.close()
+}
+
 func TestStretch(t *testing.T) {
-	if !stretches {
-		t.Skip("timers are as good as the system's here")
-	}
+	needTimer(t)
 	s := newStretch()
-	if d := s.approach(time.Now().Add(time.Hour)); s.asleep || d > time.Hour-stretchLead {
-		t.Errorf("an hour before: %v, asleep %v", d, s.asleep)
+	if d := s.approach(time.Now().Add(time.Hour)); s.waiting || d > time.Hour-stretchLead {
+		t.Errorf("an hour before: %v, waiting %v", d, s.waiting)
 	}
-	if d := s.approach(time.Now()); s.asleep || d > 0 {
-		t.Errorf("due: %v, asleep %v", d, s.asleep)
+	if d := s.approach(time.Now()); s.waiting || d > 0 {
+		t.Errorf("due: %v, waiting %v", d, s.waiting)
 	}
 	s.until = time.Time{}
 	at := time.Now().Add(stretchLead / 2)
-	if d := s.approach(at); !s.asleep || d > stretchLead/2 {
-		t.Fatalf("shortly before: %v, asleep %v", d, s.asleep)
+	if d := s.approach(at); !s.waiting || d > stretchLead/2 {
+		t.Fatalf("shortly before: %v, waiting %v", d, s.waiting)
 	}
 	s.until = time.Time{}
 	if s.approach(at); !s.until.IsZero() {
-		t.Error("sleeps twice")
+		t.Error("waits twice")
 	}
-	if s.wait(); s.asleep || s.off || time.Now().Before(at) {
-		t.Errorf("asleep %v, off %v, before the instant %v", s.asleep, s.off, time.Now().Before(at))
+	if s.close(); s.waiting || s.off || time.Now().Before(at) {
+		t.Errorf("waiting %v, off %v, before the instant %v", s.waiting, s.off, time.Now().Before(at))
 	}
 	s.until = time.Now()
-	if s.approach(s.until.Add(stretchLead / 2)); s.asleep {
-		t.Error("sleeps again at once")
+	if s.approach(s.until.Add(stretchLead / 2)); s.waiting {
+		t.Error("waits again at once")
 	}
-	s.wait() // nothing is under way
+	s.close() // nothing is under way
 }
 
-// TestStretchStandsStill: where time is not the machine's it is not slept through for long.
+// TestStretchStandsStill: where time is not the machine's the kernel is not asked again.
 func TestStretchStandsStill(t *testing.T) {
-	if !stretches {
-		t.Skip("timers are as good as the system's here")
-	}
+	needTimer(t)
 	synctest.Test(t, func(t *testing.T) {
 		s := newStretch()
 		at := time.Now().Add(stretchLead)
-		if d := s.approach(at); d != stretchLead || !s.asleep {
-			t.Fatalf("%v, asleep %v", d, s.asleep)
+		if d := s.approach(at); d != stretchLead || !s.waiting {
+			t.Fatalf("%v, waiting %v", d, s.waiting)
 		}
-		if s.wait(); !s.off || s.asleep {
-			t.Errorf("off %v, asleep %v", s.off, s.asleep)
+		if s.close(); !s.off || s.waiting {
+			t.Errorf("off %v, waiting %v", s.off, s.waiting)
 		}
 		for range 3 {
 			if d := s.approach(time.Now().Add(time.Minute)); d != time.Minute {
 				t.Errorf("%v to wait for a minute", d)
 			}
-			if d := s.approach(time.Now().Add(stretchLead)); d != stretchLead || s.asleep {
-				t.Errorf("%v, asleep %v", d, s.asleep)
+			if d := s.approach(time.Now().Add(stretchLead)); d != stretchLead || s.waiting {
+				t.Errorf("%v, waiting %v", d, s.waiting)
 			}
 			time.Sleep(time.Second)
 		}
