@@ -66,8 +66,9 @@ func (g *generation) quietLocked(format func() *Format) error {
 	return nil
 }
 
-// dozeAfter is for how long nothing is written before a generation dozes.
-const dozeAfter = 10 * time.Second
+// dozeAfter is for how long nothing is written before a generation dozes: longer than
+// flushDelay, so that it does not between two flushes.
+const dozeAfter = 5 * time.Second
 
 // formatSize bounds what the record of a format takes in Badger.
 const formatSize = 256
