@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -259,6 +260,21 @@ func TestSettleMadeUp(t *testing.T) {
 				tx.PutJob("k", &store.Job{Generation: 10, Version: 3, Definition: &store.Definition{Handler: "h"}}),
 				tx.PutSchedule("k", &store.Schedule{Generation: 10}),
 			)
+		}},
+		"a job without a definition": {true, func(tx *store.Tx) error {
+			return errors.Join(tx.PutJob("k", &store.Job{Generation: 3, Version: 3}), tx.PutSchedule("k", &store.Schedule{Generation: 3}))
+		}},
+		"a job without a schedule's record": {true, func(tx *store.Tx) error {
+			return tx.PutJob("k", &store.Job{Version: 3, Definition: &store.Definition{Handler: "h"}})
+		}},
+		"a schedule's record without a job": {true, func(tx *store.Tx) error {
+			return tx.PutSchedule("k", &store.Schedule{Generation: 3, Active: 1})
+		}},
+		"a version without a definition": {true, func(tx *store.Tx) error { return tx.PutVersion("j", 3, &store.Version{Generation: 2}) }},
+		"tokens near their end":          {true, func(tx *store.Tx) error { tx.Applied().Sequence = math.MaxUint64; return nil }},
+		"what Apply does not expect": {true, func(tx *store.Tx) error {
+			return errors.Join(tx.PutJob("k", &store.Job{Generation: 3, Definition: &store.Definition{FixedDelay: 1}}),
+				tx.PutSchedule("k", &store.Schedule{Generation: 3, NextDue: 1}), tx.PutDue(store.DueEntry{At: 1, Kind: store.DueTick, Job: "k"}))
 		}},
 		"a row of a generation to come": {true, func(tx *store.Tx) error {
 			return tx.PutExecution("j", store.ScheduledKey(4, 10), done)

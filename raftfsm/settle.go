@@ -29,7 +29,22 @@ type Passed func(job string, rec *store.Job, st *store.Schedule) (span *Span, ne
 // that is due by now, and no trace of nodes. A state that somebody made up, and
 // of which what the state machine knows without a look (store.Tx.NoExecution) would
 // not be true, is ErrCorrupt.
-func Settle(ctx context.Context, st *store.Store, now int64, passed Passed) (Settled, error) {
+func Settle(ctx context.Context, st *store.Store, now int64, passed Passed) (out Settled, err error) {
+	if sequence := st.Applied().GetSequence(); sequence > sequenceMax {
+		return out, fmt.Errorf("%w: its newest token is %d", store.ErrCorrupt, sequence)
+	}
+	defer func() { // what Apply does not expect must not end the host
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: it cannot be settled: %v", store.ErrCorrupt, p)
+		}
+	}()
+	return settle(ctx, st, now, passed)
+}
+
+// sequenceMax bounds the tokens of a backup, so that those to come do not begin anew.
+const sequenceMax = 1 << 62
+
+func settle(ctx context.Context, st *store.Store, now int64, passed Passed) (Settled, error) {
 	s := &settler{st: st, now: now, passed: passed, f: newFSM(st, nil, slog.New(slog.DiscardHandler))}
 	if err := s.f.stopped(); err != nil {
 		return s.out, err
@@ -118,6 +133,9 @@ func (s *settler) page(from string) (ids []string, next string, err error) {
 }
 
 func (s *settler) job(id string) error {
+	if err := s.whole(id); err != nil {
+		return err
+	}
 	for more := true; more; {
 		var err error
 		if more, err = s.lose(id); err != nil {
@@ -139,9 +157,6 @@ func (s *settler) job(id string) error {
 			return err
 		}
 	}
-	if sub.rec.GetGeneration() != sub.st.Generation {
-		return fmt.Errorf("%w: it is of generation %d, and its schedule of %d", store.ErrCorrupt, sub.rec.GetGeneration(), sub.st.Generation)
-	}
 	if err := foreseen(s.tx, id, sub.st); err != nil {
 		return err
 	}
@@ -156,6 +171,20 @@ func (s *settler) job(id string) error {
 	}
 	if cells, bytes := s.tx.Size(); cells >= commitCells || bytes >= commitBytes {
 		return s.flush()
+	}
+	return nil
+}
+
+// whole tells if a job has all that one has, also when it is deleted.
+func (s *settler) whole(id string) error {
+	sub, err := s.e.load(id)
+	switch {
+	case err != nil:
+		return err
+	case sub.rec.GetDefinition() == nil:
+		return fmt.Errorf("%w: it has no definition", store.ErrCorrupt)
+	case sub.rec.Generation == 0 || sub.rec.Generation != sub.st.Generation:
+		return fmt.Errorf("%w: it is of generation %d, and its schedule of %d", store.ErrCorrupt, sub.rec.Generation, sub.st.Generation)
 	}
 	return nil
 }

@@ -70,8 +70,8 @@ func loaded(key, payload []byte) (Message, error) {
 // are valid within fn only. Of a state that is not settled, or not right, it is ErrCorrupt or
 // ErrFormat.
 func (r *Reader) Loadable(fn func(key, payload []byte) error) error {
-	newest := r.view.applied.GetSequence()
-	return r.each(func(key, value []byte) error {
+	newest, unmatched := r.view.applied.GetSequence(), 0
+	err := r.each(func(key, value []byte) error {
 		if leftBehind(key) {
 			return nil
 		}
@@ -83,8 +83,18 @@ func (r *Reader) Loadable(fn func(key, payload []byte) error) error {
 		if err := checkSettled(key, m, newest); err != nil {
 			return err
 		}
+		switch m.(type) {
+		case *Job:
+			unmatched++
+		case *Schedule:
+			unmatched--
+		}
 		return fn(key, payload)
 	})
+	if err == nil && unmatched != 0 {
+		return corrupt("there are not as many jobs as records of their schedules")
+	}
+	return err
 }
 
 // checkSettled tells if a record belongs in a settled state: an execution has come to an end,
@@ -97,6 +107,10 @@ func checkSettled(key []byte, m Message, newest uint64) error {
 		generation = m.Generation
 	case *Schedule:
 		generation = m.Generation
+	case *Version:
+		if m.Definition == nil {
+			return corrupt("record %q: the version has no definition", key)
+		}
 	case *Execution:
 		if m.Status <= Status_STATUS_PENDING {
 			return corrupt("record %q: the execution is unfinished, and no index knows of it", key)
