@@ -240,9 +240,10 @@ func TestSettleMadeUp(t *testing.T) {
 				tx.PutExecution("j", store.TargetKey(store.ScheduledKey(8, 2), "a"), done),
 			)
 		}},
-		"a second tick": {true, func(tx *store.Tx) error { return tx.PutDue(tick(now + 2)) }},
-		"no tick":       {true, func(tx *store.Tx) error { return tx.DeleteDue(tick(now + 1)) }},
-		"nobody's tick": {true, func(tx *store.Tx) error { return tx.PutDue(store.DueEntry{At: now + 1, Kind: store.DueTick, Job: "k"}) }},
+		"a second tick":             {true, func(tx *store.Tx) error { return tx.PutDue(tick(now + 2)) }},
+		"no tick":                   {true, func(tx *store.Tx) error { return tx.DeleteDue(tick(now + 1)) }},
+		"a tick at another instant": {true, func(tx *store.Tx) error { return errors.Join(tx.DeleteDue(tick(now+1)), tx.PutDue(tick(now+2))) }},
+		"nobody's tick":             {true, func(tx *store.Tx) error { return tx.PutDue(store.DueEntry{At: now + 1, Kind: store.DueTick, Job: "k"}) }},
 		"a retry's entry": {true, func(tx *store.Tx) error {
 			return tx.PutDue(store.DueEntry{At: now + 1, Kind: store.DueReady, Job: "j", Exec: "x"})
 		}},
@@ -263,6 +264,9 @@ func TestSettleMadeUp(t *testing.T) {
 		}},
 		"a job without a definition": {true, func(tx *store.Tx) error {
 			return errors.Join(tx.PutJob("k", &store.Job{Generation: 3, Version: 3}), tx.PutSchedule("k", &store.Schedule{Generation: 3}))
+		}},
+		"a deleted job without one": {true, func(tx *store.Tx) error {
+			return errors.Join(tx.PutJob("k", &store.Job{Generation: 3, Version: 3, Deleted: true}), tx.PutSchedule("k", &store.Schedule{Generation: 3, Rows: 1}))
 		}},
 		"a job without a schedule's record": {true, func(tx *store.Tx) error {
 			return tx.PutJob("k", &store.Job{Version: 3, Definition: &store.Definition{Handler: "h"}})

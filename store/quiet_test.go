@@ -102,6 +102,25 @@ func (g *generation) idleFor(d time.Duration) {
 	g.wrote = time.Now().Add(-d)
 }
 
+// size is what was written to the newest .mem file.
+func (m *mapped) size() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.written
+}
+
+// TestDozeOnlyLive: a generation that is not the one that is read, because it is being built
+// or was given up, does not doze.
+func TestDozeOnlyLive(t *testing.T) {
+	dir := fastDir(t)
+	s := open(t, Options{Dir: dir, Guard: guardOn(t, dir, newDisk(1<<40)), NoSync: true})
+	other := open(t, Options{Dir: fastDir(t), NoSync: true}).gen
+	other.idleFor(dozeAfter)
+	if err := s.calm(other, false); err != nil || other.hushed() {
+		t.Errorf("dozes: %v, %v", other.hushed(), err)
+	}
+}
+
 // TestDoze: Badger does nothing while there is nothing to write, once its compactors have
 // come to an end; reads go on, and the next write wakes it.
 func TestDoze(t *testing.T) {
@@ -118,7 +137,11 @@ func TestDoze(t *testing.T) {
 	if s.gen.hushed() {
 		t.Fatal("dozes right after a write")
 	}
+	written := s.gen.files.size()
 	for s.gen.idleFor(dozeAfter); !s.gen.hushed(); s.watch() { // the compactors first
+	}
+	if s.gen.files.size() <= written {
+		t.Error("what it has written is not counted")
 	}
 	if toCompact(s.gen.db.Levels()) {
 		t.Error("dozes while there is something to compact")
