@@ -75,7 +75,7 @@ func settle(ctx context.Context, st *store.Store, now int64, passed Passed) (Set
 		if err := s.ticks(r); err != nil {
 			return err
 		}
-		return r.Loadable(func(_, _ []byte) error { return ctx.Err() })
+		return r.CheckLoadable(ctx)
 	})
 }
 

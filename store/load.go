@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 
@@ -66,16 +67,22 @@ func loaded(key, payload []byte) (Message, error) {
 	return into, decode(key, payload, into)
 }
 
-// Loadable walks the records of a settled state that go into another one. Slices
-// are valid within fn only. Of a state that is not settled, or not right, it is ErrCorrupt or
-// ErrFormat.
+// Loadable walks the records of a settled state that go into another one, which
+// CheckLoadable has found to be right. Slices are valid within fn only.
 func (r *Reader) Loadable(fn func(key, payload []byte) error) error {
-	newest, unmatched := r.view.applied.GetSequence(), 0
-	err := r.each(func(key, value []byte) error {
+	return r.each(func(key, value []byte) error {
 		if leftBehind(key) {
 			return nil
 		}
-		payload := value[envelopeHeader:]
+		return fn(key, value[envelopeHeader:])
+	})
+}
+
+// CheckLoadable looks through all that Loadable hands out. What is not settled, or not
+// right, is ErrCorrupt or ErrFormat.
+func (r *Reader) CheckLoadable(ctx context.Context) error {
+	newest, unmatched := r.view.applied.GetSequence(), 0
+	err := r.Loadable(func(key, payload []byte) error {
 		m, err := loaded(key, payload)
 		if err != nil {
 			return err
@@ -89,7 +96,7 @@ func (r *Reader) Loadable(fn func(key, payload []byte) error) error {
 		case *Schedule:
 			unmatched--
 		}
-		return fn(key, payload)
+		return ctx.Err()
 	})
 	if err == nil && unmatched != 0 {
 		return corrupt("there are not as many jobs as records of their schedules")
