@@ -114,7 +114,7 @@ func (m *mapped) size() int64 {
 func TestDozeOnlyLive(t *testing.T) {
 	dir := fastDir(t)
 	s := open(t, Options{Dir: dir, Guard: guardOn(t, dir, newDisk(1<<40)), NoSync: true})
-	other := open(t, Options{Dir: fastDir(t), NoSync: true}).gen
+	other := open(t, Options{Dir: fastDir(t), NoSync: true, NoCompaction: true}).gen // no watch of its own has it doze
 	other.idleFor(dozeAfter)
 	if err := s.calm(other, false); err != nil || other.hushed() {
 		t.Errorf("dozes: %v, %v", other.hushed(), err)
