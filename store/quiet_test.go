@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -125,61 +126,96 @@ func TestDozeOnlyLive(t *testing.T) {
 // come to an end; reads go on, and the next write wakes it.
 func TestDoze(t *testing.T) {
 	dir := fastDir(t)
-	d := newDisk(1 << 40)
-	s := open(t, Options{Dir: dir, Guard: guardOn(t, dir, d), NoSync: true})
-	for n := 0; s.gen.files.rotated() < 4; n++ {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk(1 << 40)
+		s := open(t, Options{Dir: dir, Guard: guardOn(t, dir, d), NoSync: true})
+		for n := 0; s.gen.files.rotated() < 4; n++ {
+			jobs(t, s, n*2000, 2000)
+		}
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		rotated, written := s.gen.files.rotated(), s.gen.files.size()
+		for !s.gen.hushed() { // its own watch has it doze, after the compactors
+			time.Sleep(time.Second)
+		}
+		if since := time.Since(begun); since < dozeAfter {
+			t.Errorf("dozes %v after a write", since)
+		}
+		if s.gen.files.rotated() == rotated && s.gen.files.size() <= written {
+			t.Error("what it has written is not counted")
+		}
+		if toCompact(s.gen.db.Levels()) {
+			t.Error("dozes while there is something to compact")
+		}
+		before := footprints(t, s.gen.dir)
+		for range 4 {
+			time.Sleep(5 * time.Second) // there is room: that wakes nothing
+			if after := footprints(t, s.gen.dir); after != before || !s.gen.hushed() {
+				t.Fatalf("Badger has gone on:\n%s\n%s", before, after)
+			}
+		}
+		if err := s.Verify(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		jobs(t, s, 0, 10)
+		if err := s.Flush(); err != nil || s.gen.hushed() {
+			t.Fatal("a write does not wake it:", err)
+		}
+		for !s.gen.hushed() {
+			time.Sleep(time.Second)
+		}
+		d.free.Store(1) // the disk fills while it dozes, and has room again
+		s.watch()
+		if !s.gen.hushed() || !s.gen.noRoom.Load() {
+			t.Fatal("not quiet on a full disk")
+		}
+		d.free.Store(1 << 40)
+		if s.watch(); s.gen.hushed() {
+			t.Fatal("still quiet, and there is room")
+		}
+		for !s.gen.hushed() {
+			time.Sleep(time.Second)
+		}
+		closeStore(t, s) // while it dozes
+		if s = open(t, Options{Dir: dir, NoSync: true}); s.Unclean() {
+			t.Fatal("unclean")
+		}
+		if err := s.Verify(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// drowsy is a store that dozes as soon as calm is asked, and by nobody else.
+func drowsy(t *testing.T, tables int) *Store {
+	t.Helper()
+	dir := fastDir(t)
+	s := open(t, Options{Dir: dir, Guard: guardOn(t, dir, newDisk(1<<40)), NoSync: true, NoCompaction: true})
+	for n := 0; len(s.gen.db.Tables()) < tables; n++ {
 		jobs(t, s, n*2000, 2000)
 	}
+	flushed(t, s)
+	return s
+}
+
+func flushed(t *testing.T, s *Store) {
+	t.Helper()
 	if err := s.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	s.watch()
-	if s.gen.hushed() {
-		t.Fatal("dozes right after a write")
-	}
-	written := s.gen.files.size()
-	for s.gen.idleFor(dozeAfter); !s.gen.hushed(); s.watch() { // the compactors first
-	}
-	if s.gen.files.size() <= written {
-		t.Error("what it has written is not counted")
-	}
-	if toCompact(s.gen.db.Levels()) {
-		t.Error("dozes while there is something to compact")
-	}
-	before := footprints(t, s.gen.dir)
-	for range 4 {
-		s.watch() // there is room: that wakes nothing
-		time.Sleep(50 * time.Millisecond)
-		if after := footprints(t, s.gen.dir); after != before || !s.gen.hushed() {
-			t.Fatalf("Badger has gone on:\n%s\n%s", before, after)
-		}
-	}
-	if err := s.Verify(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	jobs(t, s, 0, 10)
-	if err := s.Flush(); err != nil || s.gen.hushed() {
-		t.Fatal("a write does not wake it:", err)
-	}
 	s.gen.idleFor(dozeAfter)
-	s.watch()
-	d.free.Store(1) // the disk fills while it dozes, and has room again
-	s.watch()
-	if !s.gen.hushed() || !s.gen.noRoom.Load() {
-		t.Fatal("not quiet on a full disk")
+}
+
+// TestDozeToCompact: a generation does not doze while its compactors have something to begin with.
+func TestDozeToCompact(t *testing.T) {
+	s := drowsy(t, 5)
+	if !toCompact(s.gen.db.Levels()) {
+		t.Fatal("nothing to compact")
 	}
-	d.free.Store(1 << 40)
-	if s.watch(); s.gen.hushed() {
-		t.Fatal("still quiet, and there is room")
-	}
-	s.gen.idleFor(dozeAfter)
-	s.watch() // closes while it dozes
-	closeStore(t, s)
-	if s = open(t, Options{Dir: dir, NoSync: true}); s.Unclean() {
-		t.Fatal("unclean")
-	}
-	if err := s.Verify(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := s.calm(s.gen, false); err != nil || s.gen.hushed() {
+		t.Errorf("dozes: %v, %v", s.gen.hushed(), err)
 	}
 }
 
