@@ -36,6 +36,7 @@ type generation struct {
 	noRoom   atomic.Bool          // quiet is set until there is room
 	quiet    *badger.StreamWriter // set while Badger does nothing in the background
 	wrote    time.Time            // when something was written last
+	letWent  time.Time            // when its tables were let go of last
 	shut     bool                 // Badger is closed
 
 	mu      sync.Mutex

@@ -166,8 +166,10 @@ func (s *Store) calm(g *generation, full bool) error {
 		return g.hush(s.format)
 	}
 	g.wake()
-	if s.lives(g) {
-		return g.doze(s.format)
+	if !s.lives(g) {
+		return nil
 	}
-	return nil
+	err := g.doze(s.format)
+	g.letGo()
+	return err
 }

@@ -64,6 +64,10 @@ func fill(c *child) error {
 	return errors.Join(err, s.Close())
 }
 
+// atRest is how long a scheduler runs before its memory is looked at: longer than until all
+// of its state is verified and its store dozes.
+const atRest = 15 * time.Second
+
 // rest opens a directory, runs, and says how much memory that takes.
 func rest(c *child) error {
 	s, err := c.open(chronos.Options{Dir: c.Dir})
@@ -75,7 +79,7 @@ func rest(c *child) error {
 	if err != nil {
 		return err
 	}
-	time.Sleep(3 * time.Second)
+	time.Sleep(atRest)
 	all, anonymous := settled()
 	c.figure("resident", float64(all), "KiB")
 	c.figure("anonymous", float64(anonymous), "KiB")
