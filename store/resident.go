@@ -20,17 +20,20 @@ const letGoEvery = time.Minute
 // write waits for no more than one. While it dozes Badger opens and closes no table: what
 // is mapped at a place stays there.
 func (g *generation) letGo() {
-	dozing, tables := g.resident()
-	for _, m := range tables {
+	dozing, tables := g.tables()
+	if dozing == nil {
+		return
+	}
+	for _, m := range mappings(g.dir, tables) {
 		if !g.whileDozing(dozing, m.letGo) {
 			return
 		}
 	}
 }
 
-// resident finds where the tables are mapped, if a generation dozes and has not let go of them
-// lately, and by what it dozes.
-func (g *generation) resident() (dozing *badger.StreamWriter, tables []mapping) {
+// tables names the files of the tables, if a generation dozes and has not let go of them
+// lately, and tells by what it dozes.
+func (g *generation) tables() (dozing *badger.StreamWriter, files map[string]bool) {
 	if !g.writing.TryLock() {
 		return nil, nil
 	}
@@ -39,11 +42,11 @@ func (g *generation) resident() (dozing *badger.StreamWriter, tables []mapping) 
 		return nil, nil
 	}
 	g.letWent = time.Now()
-	names := map[string]bool{}
+	files = map[string]bool{}
 	for _, t := range g.db.Tables() {
-		names[fmt.Sprintf("%06d.sst", t.ID)] = true
+		files[fmt.Sprintf("%06d.sst", t.ID)] = true
 	}
-	return g.quiet, mappings(g.dir, names)
+	return g.quiet, files
 }
 
 // whileDozing runs fn, unless the generation was woken since.
