@@ -16,6 +16,7 @@ import (
 type generation struct {
 	name string
 	dir  string
+	real string // dir as the system shows it
 	db   *badger.DB
 
 	files *mapped    // nil in memory
@@ -62,7 +63,7 @@ func openGeneration(name, dir string, o Options, log *slog.Logger) (*generation,
 	if o.InMemory {
 		return g, nil
 	}
-	g.files = newMapped(dir)
+	g.files, g.real = newMapped(dir), realPath(dir)
 	if g.mark, err = openWatermark(dir, !o.NoSync); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -61,7 +62,9 @@ func (g *generation) quietLocked(format func() *Format) error {
 		return err
 	}
 	w := g.db.NewStreamWriter()
-	_ = w.PrepareIncremental()
+	if err := w.PrepareIncremental(); errors.Is(err, badger.ErrBlockedWrites) {
+		return err // somebody else stops writes, and nothing else has stopped
+	}
 	g.quiet = w
 	return nil
 }

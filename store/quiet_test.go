@@ -129,6 +129,7 @@ func TestDoze(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk(1 << 40)
 		s := open(t, Options{Dir: dir, Guard: guardOn(t, dir, d), NoSync: true})
+		time.Sleep(time.Second / 2) // its own watch looks at full seconds
 		for n := 0; s.gen.files.rotated() < 4; n++ {
 			jobs(t, s, n*2000, 2000)
 		}
@@ -188,35 +189,34 @@ func TestDoze(t *testing.T) {
 	})
 }
 
-// drowsy is a store that dozes as soon as calm is asked, and by nobody else.
-func drowsy(t *testing.T, tables int) *Store {
+// drowsy is a store with some tables that dozes as soon as calm is asked, and by nobody else.
+// It is for a bubble of synctest.
+func drowsy(t *testing.T, dir string, tables int) *Store {
 	t.Helper()
-	dir := fastDir(t)
 	s := open(t, Options{Dir: dir, Guard: guardOn(t, dir, newDisk(1<<40)), NoSync: true, NoCompaction: true})
 	for n := 0; len(s.gen.db.Tables()) < tables; n++ {
 		jobs(t, s, n*2000, 2000)
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait() // for Badger's own flush
 	}
-	flushed(t, s)
+	time.Sleep(2 * dozeAfter) // longer than until the last flush of the store's own
 	return s
-}
-
-func flushed(t *testing.T, s *Store) {
-	t.Helper()
-	if err := s.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	s.gen.idleFor(dozeAfter)
 }
 
 // TestDozeToCompact: a generation does not doze while its compactors have something to begin with.
 func TestDozeToCompact(t *testing.T) {
-	s := drowsy(t, 5)
-	if !toCompact(s.gen.db.Levels()) {
-		t.Fatal("nothing to compact")
-	}
-	if err := s.calm(s.gen, false); err != nil || s.gen.hushed() {
-		t.Errorf("dozes: %v, %v", s.gen.hushed(), err)
-	}
+	dir := fastDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := drowsy(t, dir, 5)
+		if !toCompact(s.gen.db.Levels()) {
+			t.Fatal("nothing to compact")
+		}
+		if err := s.calm(s.gen, false); err != nil || s.gen.hushed() {
+			t.Errorf("dozes: %v, %v", s.gen.hushed(), err)
+		}
+	})
 }
 
 func TestToCompact(t *testing.T) {

@@ -1,7 +1,7 @@
 package store
 
 import (
-	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -9,8 +9,8 @@ import (
 
 // What was read of Badger's tables stays resident, as pages of mapped files, until the
 // system needs the memory; and each start reads all of them, to verify them. A generation
-// that dozes lets go of these pages. They are still in the system's cache then: who reads
-// on has them back at the price of a page fault.
+// that dozes lets go of these pages. They are in the system's cache then, as what was read of
+// any file is.
 
 // letGoEvery bounds how often a generation does that: its jobs are looked at in turn, for
 // their retention, also while it dozes.
@@ -18,38 +18,37 @@ const letGoEvery = time.Minute
 
 // letGo has a generation that dozes let go of its tables, one after another, so that a
 // write waits for no more than one. While it dozes Badger opens and closes no table: what
-// is mapped at a place stays there.
+// is mapped at a place stays there. None is read for that.
 func (g *generation) letGo() {
-	dozing, tables := g.tables()
+	dozing := g.restless()
 	if dozing == nil {
 		return
 	}
-	for _, m := range mappings(g.dir, tables) {
+	tables, err := listedTables(g.real)
+	if err != nil {
+		return // it costs memory; who reads Badger's files is told
+	}
+	for _, m := range mappings(tables) {
 		if !g.whileDozing(dozing, m.letGo) {
 			return
 		}
 	}
 }
 
-// tables names the files of the tables, if a generation dozes and has not let go of them
-// lately, and tells by what it dozes.
-func (g *generation) tables() (dozing *badger.StreamWriter, files map[string]bool) {
+// restless tells by what a generation dozes, if it does and has not let go of its tables lately.
+func (g *generation) restless() (dozing *badger.StreamWriter) {
 	if !g.writing.TryLock() {
-		return nil, nil
+		return nil
 	}
 	defer g.writing.Unlock()
 	if g.quiet == nil || g.shut || time.Since(g.letWent) < letGoEvery {
-		return nil, nil
+		return nil
 	}
 	g.letWent = time.Now()
-	files = map[string]bool{}
-	for _, t := range g.db.Tables() {
-		files[fmt.Sprintf("%06d.sst", t.ID)] = true
-	}
-	return g.quiet, files
+	return g.quiet
 }
 
-// whileDozing runs fn, unless the generation was woken since.
+// whileDozing runs fn, unless the generation was woken since, or somebody is about to.
 func (g *generation) whileDozing(dozing *badger.StreamWriter, fn func()) bool {
 	if !g.writing.TryLock() {
 		return false
@@ -60,4 +59,17 @@ func (g *generation) whileDozing(dozing *badger.StreamWriter, fn func()) bool {
 	}
 	fn()
 	return true
+}
+
+// realPath is a directory's name as the system shows it, whatever becomes the working
+// directory; empty if that cannot be found out.
+func realPath(dir string) string {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return ""
+	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil {
+		return ""
+	}
+	return dir
 }

@@ -12,23 +12,18 @@ import (
 // mapping is where a part of a file is mapped.
 type mapping struct{ from, size uintptr }
 
-// mappings finds where files of a directory are mapped, by their names; none where the
-// system does not say so.
-func mappings(dir string, names map[string]bool) []mapping {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil
-	}
-	if dir, err = filepath.EvalSymlinks(dir); err != nil {
-		return nil
-	}
+// mappings finds where files are mapped; none where the system does not say so.
+func mappings(files []string) (found []mapping) {
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		return nil
 	}
-	var found []mapping
+	wanted := map[string]bool{}
+	for _, file := range files {
+		wanted[file] = true
+	}
 	for line := range bytes.Lines(maps) {
-		if m, file, ok := parseMapping(line); ok && filepath.Dir(file) == dir && names[filepath.Base(file)] {
+		if m, file, ok := parseMapping(line); ok && wanted[file] {
 			found = append(found, m)
 		}
 	}
@@ -52,7 +47,8 @@ func parseMapping(line []byte) (m mapping, file string, ok bool) {
 	return m, file, filepath.IsAbs(file)
 }
 
-// letGo unmaps the pages until they are used again. That it fails costs nothing but memory.
+// letGo unmaps the pages until they are used again: they are the file's, also what was written to
+// them and is not on the disk yet. That it fails costs nothing but memory.
 func (m mapping) letGo() {
 	_, _, _ = unix.Syscall(unix.SYS_MADVISE, m.from, m.size, unix.MADV_DONTNEED)
 }

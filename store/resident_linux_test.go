@@ -7,18 +7,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
-
-	"github.com/dgraph-io/badger/v4"
 )
 
 // residentKiB is how much of a directory's tables is resident in this process.
 func residentKiB(t *testing.T, dir string) (kib int) {
 	t.Helper()
-	dir, err := filepath.EvalSymlinks(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
 	smaps, err := os.ReadFile("/proc/self/smaps")
 	if err != nil {
 		t.Fatal(err)
@@ -28,8 +23,8 @@ func residentKiB(t *testing.T, dir string) (kib int) {
 		fields := strings.Fields(string(line))
 		switch {
 		case strings.Contains(fields[0], "-"): // where a mapping begins
-			path := fields[len(fields)-1]
-			table = filepath.Dir(path) == dir && strings.HasSuffix(path, ".sst")
+			_, path, ok := parseMapping(line)
+			table = ok && filepath.Dir(path) == dir && strings.HasSuffix(path, ".sst")
 		case fields[0] == "Rss:" && table:
 			n, err := strconv.Atoi(fields[1])
 			if err != nil {
@@ -41,23 +36,13 @@ func residentKiB(t *testing.T, dir string) (kib int) {
 	return kib
 }
 
-// calmed has a generation doze, unless it does; what writes just then is waited for.
-func calmed(t *testing.T, s *Store) {
-	t.Helper()
-	for again := true; again; again = !s.gen.hushed() {
-		if err := s.calm(s.gen, false); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
-
 // readTables reads all tables, and looks that they are in memory then.
 func readTables(t *testing.T, s *Store) {
 	t.Helper()
 	if err := s.Verify(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if residentKiB(t, s.gen.dir) == 0 {
+	if residentKiB(t, s.gen.real) == 0 {
 		t.Fatal("nothing of the tables is resident right after all of them were read")
 	}
 }
@@ -65,64 +50,71 @@ func readTables(t *testing.T, s *Store) {
 // TestLetGo: a store that dozes has nothing of its tables in memory, also after it was read
 // meanwhile; what is in them is read as before.
 func TestLetGo(t *testing.T) {
-	s := drowsy(t, 2)
-	readTables(t, s)
-	calmed(t, s)
-	for residentKiB(t, s.gen.dir) != 0 { // what wrote just then is waited for
-		s.gen.letGoBefore(letGoEvery)
-		calmed(t, s)
-	}
-	readTables(t, s)
-	if calmed(t, s); residentKiB(t, s.gen.dir) == 0 {
-		t.Error("the tables are let go of again at once")
-	}
-	for residentKiB(t, s.gen.dir) != 0 {
-		s.gen.letGoBefore(letGoEvery)
-		calmed(t, s)
-	}
-	readTables(t, s)
+	dir := fastDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := drowsy(t, dir, 2)
+		readTables(t, s)
+		if calm(t, s); residentKiB(t, s.gen.real) != 0 {
+			t.Errorf("%d KiB of the tables are resident once it dozes", residentKiB(t, s.gen.real))
+		}
+		readTables(t, s)
+		time.Sleep(letGoEvery - time.Second)
+		if calm(t, s); residentKiB(t, s.gen.real) == 0 {
+			t.Error("the tables are let go of again at once")
+		}
+		time.Sleep(time.Second)
+		if calm(t, s); residentKiB(t, s.gen.real) != 0 {
+			t.Errorf("%d KiB of the tables are resident a minute later", residentKiB(t, s.gen.real))
+		}
+		readTables(t, s)
+	})
 }
 
 // TestLetGoDozing: a store that does not doze, or not any more, keeps its tables in memory.
 func TestLetGoDozing(t *testing.T) {
-	s := drowsy(t, 2)
-	g := s.gen
-	g.letGoBefore(letGoEvery)
-	if _, files := g.tables(); files != nil {
-		t.Error("before it dozes")
-	}
-	calmed(t, s)
-	var by *badger.StreamWriter
-	var files map[string]bool
-	for ; by == nil; by, files = g.tables() {
-		g.letGoBefore(letGoEvery)
-	}
-	if n := len(mappings(g.dir, files)); n != len(g.db.Tables()) {
-		t.Errorf("%d tables are found, of %d", n, len(g.db.Tables()))
-	}
-	for !g.whileDozing(by, func() {}) {
-	}
-	g.writing.Lock()
-	if g.whileDozing(by, func() { t.Error("while something is written") }) {
-		t.Error("goes on while something is written")
-	}
-	g.writing.Unlock()
-	jobs(t, s, 0, 10)
-	flushed(t, s)
-	if g.whileDozing(by, func() { t.Error("after a write") }) {
-		t.Error("goes on after a write")
-	}
-	calmed(t, s)
-	if g.whileDozing(by, func() { t.Error("in another doze") }) {
-		t.Error("goes on in another doze")
-	}
+	dir := fastDir(t)
+	synctest.Test(t, func(t *testing.T) {
+		s := drowsy(t, dir, 2)
+		g := s.gen
+		if g.restless() != nil {
+			t.Error("before it dozes")
+		}
+		calm(t, s)
+		time.Sleep(letGoEvery)
+		by := g.restless()
+		if by == nil || !g.whileDozing(by, func() {}) {
+			t.Fatal("does not doze")
+		}
+		tables, err := listedTables(g.real)
+		if err != nil || len(tables) < 2 || len(mappings(tables)) != len(tables) {
+			t.Errorf("%d tables are found of %d: %v", len(mappings(tables)), len(tables), err)
+		}
+		g.writing.Lock()
+		if g.whileDozing(by, func() { t.Error("while something is written") }) {
+			t.Error("goes on while something is written")
+		}
+		g.writing.Unlock()
+		jobs(t, s, 0, 10)
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		if g.whileDozing(by, func() { t.Error("after a write") }) {
+			t.Error("goes on after a write")
+		}
+		time.Sleep(2 * dozeAfter)
+		calm(t, s)
+		if g.whileDozing(by, func() { t.Error("in another doze") }) {
+			t.Error("goes on in another doze")
+		}
+	})
 }
 
-// letGoBefore has it seem that the tables were let go of a while ago.
-func (g *generation) letGoBefore(d time.Duration) {
-	g.writing.Lock()
-	defer g.writing.Unlock()
-	g.letWent = time.Now().Add(-d)
+// calm has a store doze that has nothing to write.
+func calm(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.calm(s.gen, false); err != nil || !s.gen.hushed() {
+		t.Fatalf("does not doze: %v", err)
+	}
 }
 
 func TestParseMapping(t *testing.T) {

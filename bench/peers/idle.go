@@ -64,8 +64,8 @@ func fill(c *child) error {
 	return errors.Join(err, s.Close())
 }
 
-// atRest is how long a scheduler runs before its memory is looked at: longer than until all
-// of its state is verified and its store dozes.
+// atRest is how long a scheduler runs before its memory is looked at: longer than until a million
+// jobs are verified and the store dozes.
 const atRest = 15 * time.Second
 
 // rest opens a directory, runs, and says how much memory that takes.
