@@ -79,7 +79,10 @@ func TestLetGoDozing(t *testing.T) {
 		if g.restless() != nil {
 			t.Error("before it dozes")
 		}
-		calm(t, s)
+		readTables(t, s)
+		if calm(t, s); residentKiB(t, s.gen.real) != 0 {
+			t.Error("that it was asked before it dozed puts off when it lets go")
+		}
 		time.Sleep(letGoEvery)
 		by := g.restless()
 		if by == nil || !g.whileDozing(by, func() {}) {
