@@ -24,11 +24,7 @@ func (g *generation) letGo() {
 	if dozing == nil {
 		return
 	}
-	tables, err := listedTables(g.real)
-	if err != nil {
-		return // it costs memory; who reads Badger's files is told
-	}
-	for _, m := range mappings(tables) {
+	for _, m := range mappings(g.real) {
 		if !g.whileDozing(dozing, m.letGo) {
 			return
 		}

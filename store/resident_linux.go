@@ -12,15 +12,20 @@ import (
 // mapping is where a part of a file is mapped.
 type mapping struct{ from, size uintptr }
 
-// mappings finds where files are mapped; none where the system does not say so.
-func mappings(files []string) (found []mapping) {
+// mappings finds where Badger's tables are mapped; none where that cannot be found out: it costs
+// memory, and who reads Badger's files is told.
+func mappings(dir string) (found []mapping) {
+	tables, err := listedTables(dir)
+	if err != nil {
+		return nil
+	}
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		return nil
 	}
 	wanted := map[string]bool{}
-	for _, file := range files {
-		wanted[file] = true
+	for _, table := range tables {
+		wanted[table] = true
 	}
 	for line := range bytes.Lines(maps) {
 		if m, file, ok := parseMapping(line); ok && wanted[file] {

@@ -89,8 +89,8 @@ func TestLetGoDozing(t *testing.T) {
 			t.Fatal("does not doze")
 		}
 		tables, err := listedTables(g.real)
-		if err != nil || len(tables) < 2 || len(mappings(tables)) != len(tables) {
-			t.Errorf("%d tables are found of %d: %v", len(mappings(tables)), len(tables), err)
+		if err != nil || len(tables) < 2 || len(mappings(g.real)) != len(tables) {
+			t.Errorf("%d tables are found of %d: %v", len(mappings(g.real)), len(tables), err)
 		}
 		g.writing.Lock()
 		if g.whileDozing(by, func() { t.Error("while something is written") }) {
