@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/chronos-go/chronos"
@@ -20,7 +19,7 @@ func lead(ctx context.Context, s *chronos.Scheduler, name string, work func(ctx 
 		switch {
 		case ctx.Err() != nil || errors.Is(err, chronos.ErrClosed):
 			if err == nil {
-				return lock.Unlock(context.WithoutCancel(ctx))
+				giveBack(lock)
 			}
 			return nil
 		case errors.Is(err, chronos.ErrStopped):
@@ -37,8 +36,15 @@ func lead(ctx context.Context, s *chronos.Scheduler, name string, work func(ctx 
 		work(working, s.Status().Node, lock.FencingToken())
 		unwatch()
 		stop(nil)
-		if err := lock.Unlock(context.WithoutCancel(ctx)); err != nil && !errors.Is(err, chronos.ErrFenced) && !errors.Is(err, chronos.ErrClosed) {
-			return fmt.Errorf("lock %q: %w", name, err)
-		}
+		giveBack(lock)
 	}
+}
+
+// giveBack does what it can in a second. What then stands in its way, such as that
+// nobody leads, is no reason to end: the scheduler goes on giving the lock back,
+// and it is free when this node's lease ends at the latest.
+func giveBack(lock *chronos.Lock) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = lock.Unlock(ctx)
 }

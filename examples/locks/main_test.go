@@ -120,3 +120,41 @@ func TestLeadEnds(t *testing.T) {
 		}
 	})
 }
+
+// Who cannot give the lock back, for nobody leads, leads again when somebody does.
+func TestLeadAfterSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := chronostest.New(t, chronostest.Options{Nodes: 3, Declare: func(*chronos.Scheduler) error { return nil }})
+		ctx, cancel := context.WithCancel(t.Context())
+		began, enough, ended := make(chan uint64, 2), make(chan struct{}, 1), make(chan error, 1)
+		go func() {
+			ended <- lead(ctx, k.Node("node-1"), "books", func(ctx context.Context, _ string, token uint64) {
+				began <- token
+				select {
+				case <-enough:
+				case <-ctx.Done():
+				}
+			})
+		}()
+		first := <-began
+		k.CutOff("node-1")
+		enough <- struct{}{}
+		k.Advance(time.Minute)
+		if len(began) > 0 {
+			t.Errorf("it leads, and reaches nobody: token %d", <-began)
+		}
+		k.Reconnect("node-1")
+		select {
+		case second := <-began:
+			if second <= first {
+				t.Errorf("token %d after %d", second, first)
+			}
+		case err := <-ended:
+			t.Fatalf("it leads no more: %v", err)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
