@@ -152,6 +152,9 @@ func (e *entry) writeVersion(s *subject, rolledBackTo uint64) error {
 	if err := e.tx.PutJob(s.id, s.rec); err != nil {
 		return err
 	}
+	if err := e.tx.NoVersion(s.id, s.rec.Version); err != nil { // they only grow, and go before the record does
+		return err
+	}
 	return e.tx.PutVersion(s.id, s.rec.Version, &store.Version{
 		Generation: s.rec.Generation, At: e.now, Actor: e.cmd.Actor, Note: e.cmd.Note,
 		Deleted: s.rec.Deleted, RolledBackTo: rolledBackTo, Definition: s.rec.Definition,

@@ -1,6 +1,7 @@
 package raftfsm
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -13,6 +14,9 @@ func (s *scenario) audit() error {
 	return s.f.st.View(func(r *store.Reader) error {
 		a := &auditor{r: r, want: map[string]int{}, load: map[string]int64{}, slots: map[string]uint64{}, gated: map[string]int{}}
 		if err := a.jobs(); err != nil {
+			return err
+		}
+		if err := a.orphans(); err != nil {
 			return err
 		}
 		if err := a.indexes(); err != nil {
@@ -50,6 +54,28 @@ func (a *auditor) jobs() error {
 		}
 	}
 	return nil
+}
+
+// orphans finds what no job has: a new one does not look for it (load, writeVersion).
+func (a *auditor) orphans() error {
+	return a.r.Loadable(func(key, _ []byte) error {
+		prefix, id, _ := strings.Cut(string(key), "/")
+		version := uint64(0)
+		switch prefix {
+		case "schedule":
+		case "versions":
+			var n string
+			id, n, _ = strings.Cut(id, "\x00")
+			version = binary.BigEndian.Uint64([]byte(n))
+		default:
+			return nil
+		}
+		rec, err := a.r.Job(id)
+		if err == nil && (rec == nil || version > rec.Version) {
+			err = fmt.Errorf("record %q is left of job %s, at version %d", key, id, rec.GetVersion())
+		}
+		return err
+	})
 }
 
 func (a *auditor) job(id string) error {

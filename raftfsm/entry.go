@@ -148,6 +148,9 @@ func (e *entry) load(id string) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
+	if rec == nil { // its schedule went with it (forget)
+		return &subject{id: id, st: &store.Schedule{}}, e.tx.NoSchedule(id)
+	}
 	st, err := e.tx.Schedule(id)
 	if err != nil {
 		return nil, err
@@ -156,7 +159,7 @@ func (e *entry) load(id string) (*subject, error) {
 		st = &store.Schedule{}
 	}
 	s := &subject{id: id, rec: rec, st: st}
-	if rec != nil && !rec.Deleted {
+	if !rec.Deleted {
 		s.job = rec
 	}
 	return s, nil

@@ -231,6 +231,8 @@ func TestSettleMadeUp(t *testing.T) {
 			return errors.Join(
 				tx.PutExecution("j", store.ScheduledKey(5, 2), done), tx.PutExecution("j", store.ScheduledKey(6, 1), done),
 				tx.PutExecution("j", store.ExecutionKey(7, store.Origin_ORIGIN_TRIGGER, "2"), done),
+				tx.PutVersion("j", 1, &store.Version{Generation: 1, Definition: &store.Definition{}}),
+				tx.PutVersion("j", 3, &store.Version{Generation: 2, Definition: &store.Definition{Handler: "h"}}),
 			)
 		}},
 		"a row beyond the newest": {true, func(tx *store.Tx) error { return tx.PutExecution("j", store.ScheduledKey(6, 2), done) }},
@@ -275,7 +277,13 @@ func TestSettleMadeUp(t *testing.T) {
 			return tx.PutSchedule("k", &store.Schedule{Generation: 3, Active: 1})
 		}},
 		"a version without a definition": {true, func(tx *store.Tx) error { return tx.PutVersion("j", 3, &store.Version{Generation: 2}) }},
-		"tokens near their end":          {true, func(tx *store.Tx) error { tx.Applied().Sequence = math.MaxUint64; return nil }},
+		"a version beyond the newest": {true, func(tx *store.Tx) error {
+			return tx.PutVersion("j", 4, &store.Version{Generation: 2, Definition: &store.Definition{Handler: "h"}})
+		}},
+		"a version of no job": {true, func(tx *store.Tx) error {
+			return tx.PutVersion("k", 1, &store.Version{Generation: 2, Definition: &store.Definition{Handler: "h"}})
+		}},
+		"tokens near their end": {true, func(tx *store.Tx) error { tx.Applied().Sequence = math.MaxUint64; return nil }},
 		"what Apply does not expect": {true, func(tx *store.Tx) error {
 			return errors.Join(tx.PutJob("k", &store.Job{Generation: 3, Definition: &store.Definition{FixedDelay: 1}}),
 				tx.PutSchedule("k", &store.Schedule{Generation: 3, NextDue: 1}), tx.PutDue(store.DueEntry{At: 1, Kind: store.DueTick, Job: "k"}))

@@ -81,7 +81,7 @@ func (r *Reader) Loadable(fn func(key, payload []byte) error) error {
 // CheckLoadable looks through all that Loadable hands out. What is not settled, or not
 // right, is ErrCorrupt or ErrFormat.
 func (r *Reader) CheckLoadable(ctx context.Context) error {
-	newest, unmatched := r.view.applied.GetSequence(), 0
+	newest, unmatched, versioned := r.view.applied.GetSequence(), 0, ""
 	err := r.Loadable(func(key, payload []byte) error {
 		m, err := loaded(key, payload)
 		if err != nil {
@@ -95,6 +95,10 @@ func (r *Reader) CheckLoadable(ctx context.Context) error {
 			unmatched++
 		case *Schedule:
 			unmatched--
+		case *Version:
+			if versioned, err = r.versioned(key, versioned); err != nil {
+				return err
+			}
 		}
 		return ctx.Err()
 	})
@@ -102,6 +106,19 @@ func (r *Reader) CheckLoadable(ctx context.Context) error {
 		return corrupt("there are not as many jobs as records of their schedules")
 	}
 	return err
+}
+
+// versioned is whose version a key names, if that job is there. The one before is known to be.
+func (r *Reader) versioned(key []byte, before string) (string, error) {
+	id, _, err := parseJobKey(prefixVersions, key)
+	if err != nil || id == before {
+		return id, err
+	}
+	job, err := r.Job(id)
+	if err == nil && job == nil {
+		err = corrupt("record %q: there is no such job", key)
+	}
+	return id, err
 }
 
 // checkSettled tells if a record belongs in a settled state: an execution has come to an end,

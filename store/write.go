@@ -22,7 +22,12 @@ func (t *Tx) DeleteJob(id string) error { return t.Delete(jobKey(id)) }
 
 // PutVersion writes versions/{job}/{version}.
 func (t *Tx) PutVersion(job string, n uint64, v *Version) error {
-	return t.Put(versionKey(job, n), v)
+	key := versionKey(job, n)
+	err := t.Put(key, v)
+	if err == nil {
+		t.done(key)
+	}
+	return err
 }
 
 // DeleteVersion removes versions/{job}/{version}.
@@ -56,6 +61,12 @@ func (t *Tx) NoActive(job, exec string) error { return t.absent(activeKey(job, e
 
 // NoDue is like NoExecution.
 func (t *Tx) NoDue(e DueEntry) error { return t.absent(dueKey(e.At, e.Kind, e.Job, e.Exec)) }
+
+// NoSchedule is like NoExecution.
+func (t *Tx) NoSchedule(job string) error { return t.absent(scheduleKey(job)) }
+
+// NoVersion is like NoExecution.
+func (t *Tx) NoVersion(job string, n uint64) error { return t.absent(versionKey(job, n)) }
 
 // NoWaiting is like NoExecution.
 func (t *Tx) NoWaiting(w WaitingEntry) error { return t.absent(waitingKey(w)) }
