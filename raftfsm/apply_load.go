@@ -87,7 +87,7 @@ func (e *entry) whileLoading(c *Command) *Result {
 		return nil
 	}
 	m := c.ProtoReflect()
-	body := m.WhichOneof(m.Descriptor().Oneofs().ByName("body"))
+	body := m.WhichOneof(commandBody())
 	if body == nil || body.Message().Fields().ByName("job") == nil {
 		return nil
 	}

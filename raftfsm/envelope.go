@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"sync"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -104,7 +105,7 @@ func validateCommand(c *Command) error {
 	if len(m.GetUnknown()) > 0 {
 		return errUnknownCommand
 	}
-	body := m.WhichOneof(m.Descriptor().Oneofs().ByName("body"))
+	body := m.WhichOneof(commandBody())
 	if body == nil {
 		return errUnknownCommand
 	}
@@ -114,23 +115,50 @@ func validateCommand(c *Command) error {
 	return nil
 }
 
+var commandBody = sync.OnceValue(func() protoreflect.OneofDescriptor {
+	return (&Command{}).ProtoReflect().Descriptor().Oneofs().ByName("body")
+})
+
 // unknownWithin looks for unknown fields in a message and in what it holds: the
 // definition of a job is part of the command that puts it.
-func unknownWithin(m protoreflect.Message) (found bool) {
+func unknownWithin(m protoreflect.Message) bool {
 	if len(m.GetUnknown()) > 0 {
 		return true
 	}
-	m.Range(func(f protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+	for _, f := range holders()[m.Descriptor()] {
 		switch {
-		case f.Message() == nil:
+		case !m.Has(f):
 		case f.IsList():
-			for i := range v.List().Len() {
-				found = found || unknownWithin(v.List().Get(i).Message())
+			for list, i := m.Get(f).List(), 0; i < list.Len(); i++ {
+				if unknownWithin(list.Get(i).Message()) {
+					return true
+				}
 			}
-		default:
-			found = unknownWithin(v.Message())
+		case unknownWithin(m.Get(f).Message()):
+			return true
 		}
-		return !found
-	})
-	return found
+	}
+	return false
 }
+
+// holders are the fields that hold messages, of each message that a command holds. Few do:
+// to look at all the others would cost as much as to read the command.
+var holders = sync.OnceValue(func() map[protoreflect.MessageDescriptor][]protoreflect.FieldDescriptor {
+	out := map[protoreflect.MessageDescriptor][]protoreflect.FieldDescriptor{}
+	todo := []protoreflect.MessageDescriptor{(&Command{}).ProtoReflect().Descriptor()}
+	for len(todo) > 0 {
+		m := todo[0]
+		todo = todo[1:]
+		if _, done := out[m]; done {
+			continue
+		}
+		out[m] = nil
+		for i := range m.Fields().Len() {
+			if f := m.Fields().Get(i); f.Message() != nil {
+				out[m] = append(out[m], f)
+				todo = append(todo, f.Message())
+			}
+		}
+	}
+	return out
+})

@@ -3,10 +3,12 @@ package raftfsm
 import (
 	"bytes"
 	"errors"
+	"iter"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/chronos-go/chronos/store"
 )
@@ -101,6 +103,72 @@ func TestEnvelopeUnknown(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// An unknown field is found wherever a command can hold a message.
+func TestEnvelopeUnknownEverywhere(t *testing.T) {
+	places := 0
+	for path := range messagePaths((&Command{}).ProtoReflect().Descriptor()) {
+		places++
+		c := &Command{}
+		m := c.ProtoReflect()
+		for i, f := range path {
+			if i == len(path)-1 && f.IsList() { // behind one that is right
+				m.Mutable(f).List().AppendMutable()
+			}
+			if f.IsList() {
+				m = m.Mutable(f).List().AppendMutable().Message()
+			} else {
+				m = m.Mutable(f).Message()
+			}
+		}
+		if err := validateCommand(c); err != nil {
+			t.Fatalf("%v: without one: %v", names(path), err)
+		}
+		m.SetUnknown(protowire.AppendVarint(protowire.AppendTag(nil, 999, protowire.VarintType), 1))
+		data, err := encodeBatch(&Batch{Commands: []*Command{c}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := decodeBatch(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validateBatch(got); !errors.Is(err, errUnknownCommand) {
+			t.Errorf("%v: %v", names(path), err)
+		}
+	}
+	if bodies := commandBody().Fields().Len(); places <= bodies {
+		t.Errorf("%d places for %d bodies", places, bodies)
+	}
+}
+
+// messagePaths are the ways from a message to those within it. None of them comes round
+// to itself.
+func messagePaths(m protoreflect.MessageDescriptor) iter.Seq[[]protoreflect.FieldDescriptor] {
+	return func(yield func([]protoreflect.FieldDescriptor) bool) {
+		for i := range m.Fields().Len() {
+			f := m.Fields().Get(i)
+			if f.Message() == nil {
+				continue
+			}
+			if !yield([]protoreflect.FieldDescriptor{f}) {
+				return
+			}
+			for rest := range messagePaths(f.Message()) {
+				if !yield(append([]protoreflect.FieldDescriptor{f}, rest...)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func names(path []protoreflect.FieldDescriptor) (out []string) {
+	for _, f := range path {
+		out = append(out, string(f.Name()))
+	}
+	return out
 }
 
 func FuzzDecodeBatch(f *testing.F) {
