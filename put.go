@@ -143,28 +143,31 @@ func (old seen) due() int64 {
 	return old.st.NextDue
 }
 
-func (s *Scheduler) look(job string) (seen, error) {
-	var out seen
-	err := s.node.Store().View(func(r *store.Reader) (err error) {
-		if out.rec, err = r.Job(job); err != nil || out.rec == nil || out.rec.Deleted {
-			return err
-		}
-		if out.st, err = r.Schedule(job); err != nil || out.st == nil {
-			return err
-		}
-		if due := out.due(); due == 0 || due > time.Now().UnixNano() {
-			return nil
-		}
-		out.ahead, err = planner.Ahead(r, job, out.st, out.due())
+func (s *Scheduler) look(job string) (out seen, err error) {
+	err = s.node.Store().View(func(r *store.Reader) (err error) {
+		out, err = seenBy(r, job)
 		return err
 	})
-	if out.rec != nil && out.rec.Deleted {
-		out.rec = nil
-	}
-	if out.st == nil {
-		out.st = &store.Schedule{}
-	}
 	return out, translate(err)
+}
+
+func seenBy(r *store.Reader, job string) (out seen, err error) {
+	out.st = &store.Schedule{}
+	rec, err := r.Job(job)
+	if err != nil || rec == nil || rec.Deleted {
+		return out, err
+	}
+	out.rec = rec
+	st, err := r.Schedule(job)
+	if err != nil || st == nil {
+		return out, err
+	}
+	out.st = st
+	if due := out.due(); due == 0 || due > time.Now().UnixNano() {
+		return out, nil
+	}
+	out.ahead, err = planner.Ahead(r, job, st, out.due())
+	return out, err
 }
 
 func (s *Scheduler) putCommand(ctx context.Context, job Job, rollback uint64) (*raftfsm.Command, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/chronos-go/chronos/raftfsm"
+	"github.com/chronos-go/chronos/store"
 )
 
 // PutAll puts many jobs. All are validated before anything is written; then
@@ -97,12 +98,19 @@ type putting struct {
 // putChunk makes the commands for some jobs.
 func (s *Scheduler) putChunk(ctx context.Context, jobs []Job) (p *putting, err error) {
 	p = &putting{s: s, ctx: ctx, jobs: jobs, cmds: make([]*raftfsm.Command, len(jobs)), done: make(chan struct{})}
-	for i := range jobs {
-		if p.cmds[i], err = s.chunkCommand(ctx, jobs[i]); err != nil {
-			return nil, fmt.Errorf("job %s: %w", jobs[i].ID, err)
+	err = s.node.Store().View(func(r *store.Reader) error {
+		for i := range jobs {
+			old, err := seenBy(r, jobs[i].ID)
+			if err == nil {
+				p.cmds[i], err = s.chunkCommand(ctx, jobs[i], old)
+			}
+			if err != nil {
+				return fmt.Errorf("job %s: %w", jobs[i].ID, err)
+			}
 		}
-	}
-	return p, nil
+		return nil
+	})
+	return p, translate(err)
 }
 
 // begin proposes them; await has to follow.
@@ -140,11 +148,7 @@ func (p *putting) await(changed int) (int, error) {
 
 // chunkCommand is the command for one job of a PutAll. Only a compare and swap
 // needs an ID: any other Put may be repeated.
-func (s *Scheduler) chunkCommand(ctx context.Context, job Job) (*raftfsm.Command, error) {
-	old, err := s.look(job.ID)
-	if err != nil {
-		return nil, err
-	}
+func (s *Scheduler) chunkCommand(ctx context.Context, job Job, old seen) (*raftfsm.Command, error) {
 	if err := job.checkWebhook(old.rec.GetDefinition()); err != nil {
 		return nil, err // the secrets it keeps may be gone by now
 	}

@@ -98,6 +98,9 @@ func (r Retry) record() *store.Retry {
 }
 
 func labelRecords(labels map[string]string) []*store.Label {
+	if len(labels) == 0 { // as with most jobs
+		return nil
+	}
 	out := make([]*store.Label, 0, len(labels))
 	for _, k := range slices.Sorted(maps.Keys(labels)) {
 		out = append(out, &store.Label{Key: k, Value: labels[k]})

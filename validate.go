@@ -115,6 +115,9 @@ func (j *Job) checkTexts() error {
 }
 
 func checkLabels(field string, labels map[string]string) error {
+	if len(labels) == 0 {
+		return nil
+	}
 	if len(labels) > maxLabels {
 		return invalid(field, "has %d entries; at most %d are allowed", len(labels), maxLabels)
 	}
