@@ -98,19 +98,24 @@ type putting struct {
 // putChunk makes the commands for some jobs.
 func (s *Scheduler) putChunk(ctx context.Context, jobs []Job) (p *putting, err error) {
 	p = &putting{s: s, ctx: ctx, jobs: jobs, cmds: make([]*raftfsm.Command, len(jobs)), done: make(chan struct{})}
-	err = s.node.Store().View(func(r *store.Reader) error {
+	old := make([]seen, len(jobs))
+	err = s.node.Store().View(func(r *store.Reader) (err error) {
 		for i := range jobs {
-			old, err := seenBy(r, jobs[i].ID)
-			if err == nil {
-				p.cmds[i], err = s.chunkCommand(ctx, jobs[i], old)
-			}
-			if err != nil {
+			if old[i], err = seenBy(r, jobs[i].ID); err != nil {
 				return fmt.Errorf("job %s: %w", jobs[i].ID, err)
 			}
 		}
 		return nil
 	})
-	return p, translate(err)
+	if err != nil {
+		return nil, translate(err)
+	}
+	for i := range jobs {
+		if p.cmds[i], err = s.chunkCommand(ctx, jobs[i], old[i]); err != nil {
+			return nil, fmt.Errorf("job %s: %w", jobs[i].ID, err)
+		}
+	}
+	return p, nil
 }
 
 // begin proposes them; await has to follow.

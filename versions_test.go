@@ -206,6 +206,11 @@ func TestPutAll(t *testing.T) {
 			none(what, err, tc.field)
 			jobs[2400] = kept
 		}
+		_, err := r.PutAll(chronos.WithActor(r.ctx, strings.Repeat("x", 300)), jobs)
+		none("actor", err, "actor")
+		if !strings.HasPrefix(err.Error(), "job 0000: chronos: invalid") {
+			t.Errorf("%v", err)
+		}
 		n, err := r.PutAll(r.ctx, jobs)
 		if n != 2500 || err != nil {
 			t.Errorf("changed %d, %v", n, err)

@@ -70,7 +70,7 @@ func testRaces(t *testing.T) {
 	wg.Wait()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	_ = d.Drain(ctx) // may name those that are deaf; none is left running that long
+	_ = d.Drain(ctx) // may name those that are deaf: they have been given up
 	d.Close()
 	synctest.Wait()
 	for i := range attempts {

@@ -152,7 +152,7 @@ func (e *entry) writeVersion(s *subject, rolledBackTo uint64) error {
 	if err := e.tx.PutJob(s.id, s.rec); err != nil {
 		return err
 	}
-	if err := e.tx.NoVersion(s.id, s.rec.Version); err != nil { // they only grow, and go before the record does
+	if err := e.tx.NoVersion(s.id, s.rec.Version); err != nil { // versions of a job only grow, and forget removes them before the record
 		return err
 	}
 	return e.tx.PutVersion(s.id, s.rec.Version, &store.Version{

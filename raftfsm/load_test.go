@@ -283,6 +283,9 @@ func TestSettleMadeUp(t *testing.T) {
 		"a version of no job": {true, func(tx *store.Tx) error {
 			return tx.PutVersion("k", 1, &store.Version{Generation: 2, Definition: &store.Definition{Handler: "h"}})
 		}},
+		"versions near their end": {true, func(tx *store.Tx) error {
+			return tx.PutJob("j", &store.Job{Generation: 2, Version: math.MaxUint64 - 1, Definition: &store.Definition{Handler: "h", Schedule: "@every 1s"}})
+		}},
 		"tokens near their end": {true, func(tx *store.Tx) error { tx.Applied().Sequence = math.MaxUint64; return nil }},
 		"what Apply does not expect": {true, func(tx *store.Tx) error {
 			return errors.Join(tx.PutJob("k", &store.Job{Generation: 3, Definition: &store.Definition{FixedDelay: 1}}),

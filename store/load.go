@@ -81,7 +81,7 @@ func (r *Reader) Loadable(fn func(key, payload []byte) error) error {
 // CheckLoadable looks through all that Loadable hands out. What is not settled, or not
 // right, is ErrCorrupt or ErrFormat.
 func (r *Reader) CheckLoadable(ctx context.Context) error {
-	newest, unmatched, versioned := r.view.applied.GetSequence(), 0, ""
+	newest, unmatched, of := r.view.applied.GetSequence(), 0, owner{}
 	err := r.Loadable(func(key, payload []byte) error {
 		m, err := loaded(key, payload)
 		if err != nil {
@@ -96,7 +96,7 @@ func (r *Reader) CheckLoadable(ctx context.Context) error {
 		case *Schedule:
 			unmatched--
 		case *Version:
-			if versioned, err = r.versioned(key, versioned); err != nil {
+			if of, err = r.ownerOf(key, of); err != nil {
 				return err
 			}
 		}
@@ -108,18 +108,39 @@ func (r *Reader) CheckLoadable(ctx context.Context) error {
 	return err
 }
 
-// versioned is whose version a key names, if that job is there. The one before is known to be.
-func (r *Reader) versioned(key []byte, before string) (string, error) {
-	id, _, err := parseJobKey(prefixVersions, key)
-	if err != nil || id == before {
-		return id, err
-	}
-	job, err := r.Job(id)
-	if err == nil && job == nil {
-		err = corrupt("record %q: there is no such job", key)
-	}
-	return id, err
+// owner is a job that has versions.
+type owner struct {
+	id      string
+	version uint64 // the newest
 }
+
+// ownerOf is the job of a version's key, which must be there and have come that far. last
+// is that of the key before.
+func (r *Reader) ownerOf(key []byte, last owner) (owner, error) {
+	id, _, err := parseJobKey(prefixVersions, key)
+	if err != nil {
+		return last, err
+	}
+	if id != last.id {
+		job, err := r.Job(id)
+		if err != nil {
+			return last, err
+		}
+		if job == nil {
+			return last, corrupt("record %q: there is no such job", key)
+		}
+		last = owner{id, job.Version}
+	}
+	n, err := versionOf(key)
+	if err == nil && n > last.version {
+		err = corrupt("record %q: the job is at version %d", key, last.version)
+	}
+	return last, err
+}
+
+// versionMax bounds the versions of a job that is loaded, so that those to come do not begin
+// anew.
+const versionMax = 1 << 62
 
 // checkSettled tells if a record belongs in a settled state: an execution has come to an end,
 // because of what is unfinished the other state would have no index; and no generation of a
@@ -128,6 +149,9 @@ func checkSettled(key []byte, m Message, newest uint64) error {
 	var generation uint64
 	switch m := m.(type) {
 	case *Job:
+		if m.Version > versionMax {
+			return corrupt("record %q: its version is %d", key, m.Version)
+		}
 		generation = m.Generation
 	case *Schedule:
 		generation = m.Generation
