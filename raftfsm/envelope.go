@@ -125,7 +125,7 @@ func unknownWithin(m protoreflect.Message) bool {
 	if len(m.GetUnknown()) > 0 {
 		return true
 	}
-	for _, f := range holders()[m.Descriptor()] {
+	for _, f := range messageFields()[m.Descriptor()] {
 		switch {
 		case !m.Has(f):
 		case f.IsList():
@@ -141,9 +141,9 @@ func unknownWithin(m protoreflect.Message) bool {
 	return false
 }
 
-// holders are the fields that hold messages, of each message that a command holds. Few do:
+// messageFields are the fields that hold messages, of each message within a command. Few fields do:
 // to look at all the others would cost as much as to read the command.
-var holders = sync.OnceValue(func() map[protoreflect.MessageDescriptor][]protoreflect.FieldDescriptor {
+var messageFields = sync.OnceValue(func() map[protoreflect.MessageDescriptor][]protoreflect.FieldDescriptor {
 	out := map[protoreflect.MessageDescriptor][]protoreflect.FieldDescriptor{}
 	todo := []protoreflect.MessageDescriptor{(&Command{}).ProtoReflect().Descriptor()}
 	for len(todo) > 0 {
